@@ -1,0 +1,1 @@
+//! ATT&CK knowledge compiled in

@@ -1,0 +1,1 @@
+//! One bus, embedded on the segment log

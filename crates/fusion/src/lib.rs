@@ -1,0 +1,1 @@
+//! Findings joined into incidents

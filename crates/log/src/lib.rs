@@ -1,0 +1,1 @@
+//! Durable segment log: zstd blocks, CRC, group commit

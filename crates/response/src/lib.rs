@@ -1,0 +1,1 @@
+//! Incidents to plans to receipts: playbooks, gates, engine, rails

@@ -1,0 +1,1 @@
+//! Events to findings: patterns and behaviour

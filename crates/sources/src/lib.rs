@@ -1,0 +1,1 @@
+//! Logs and streams to events, one folder a source

@@ -1,0 +1,1 @@
+//! Transactional state on SQLite

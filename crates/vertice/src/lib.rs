@@ -1,0 +1,1 @@
+//! The wiring of Vértice: configuration, pipeline and the operator verbs.
