@@ -1,0 +1,1 @@
+//! Runs: the journal first, then effects, then read-back, and the way back.

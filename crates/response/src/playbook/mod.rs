@@ -1,0 +1,1 @@
+//! Playbooks: the language, its check, its explanation, and the plan that it makes of an incident.
