@@ -32,7 +32,7 @@ pub use entity::{
 };
 pub use excerpt::{EXCERPT_CHARS_MAX, Excerpt, hostile};
 pub use finding::{EVIDENCE_MAX, Finding, RuleRef, ScorePart};
-pub use id::{ActionId, EventId, FindingId, Id, IdError, IncidentId, PlanId, ReceiptId};
+pub use id::{ActionId, EventId, FindingId, Id, IdError, IncidentId, Kind, PlanId, ReceiptId};
 pub use incident::{Incident, IncidentState, JoinReason, TimelineEntry, TimelineKind};
 pub use plan::{
     Action, ActionKind, BlastRadius, Gate, Mode, OnError, Plan, PlanStep, Rate, Reversibility,
