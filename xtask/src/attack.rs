@@ -22,7 +22,7 @@ const COLUMNS: &str = "id\tstatus\treplaced_by\tversion\tname\ttactics\tplatform
 ///
 /// # Errors
 /// If a file cannot be read or written, or the bundle lacks something that each row needs.
-pub fn run(bundle: &Path, out: &Path) -> Result<()> {
+pub(crate) fn run(bundle: &Path, out: &Path) -> Result<()> {
     let text = std::fs::read_to_string(bundle)
         .with_context(|| format!("cannot read {}", bundle.display()))?;
     let root: Value =

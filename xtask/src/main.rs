@@ -1,1 +1,31 @@
-fn main() {}
+//! Repository tasks. `cargo xtask help` lists them.
+#![expect(clippy::print_stdout, reason = "a command-line tool of the repository")]
+
+mod attack;
+mod record;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["attack", bundle] => attack::run(
+            Path::new(bundle),
+            Path::new("crates/attack/data/enterprise.tsv"),
+        ),
+        ["record"] => record::run_all(Path::new("crates/vertice/recordings")),
+        ["record-host", work] => record::run_host(Path::new(work)),
+        [] | ["help"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => bail!("unknown task {other:?}; cargo xtask help lists them"),
+    }
+}
+
+const HELP: &str = "\
+cargo xtask attack BUNDLE   make the ATT&CK catalogue anew from a STIX bundle
+cargo xtask record          make the demo's recordings anew (root; see xtask/src/record)";
