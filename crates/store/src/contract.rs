@@ -62,7 +62,7 @@ fn incidents(store: &dyn Store) {
     let every = store.incidents(&IncidentQuery::default()).unwrap();
     assert_eq!(every, [closed.clone(), high.clone(), low.clone()]);
 
-    let mut changed = low.clone();
+    let mut changed = low;
     changed.revision = 2;
     changed.severity = Severity::Medium;
     store
@@ -72,10 +72,7 @@ fn incidents(store: &dyn Store) {
         state: Some(IncidentState::Open),
         ..IncidentQuery::default()
     };
-    assert_eq!(
-        store.incidents(&open).unwrap(),
-        [changed.clone(), high.clone()]
-    );
+    assert_eq!(store.incidents(&open).unwrap(), [changed, high.clone()]);
     let severe = IncidentQuery {
         severity_min: Some(Severity::High),
         ..IncidentQuery::default()

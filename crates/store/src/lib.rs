@@ -93,7 +93,8 @@ pub trait Store: Send + Sync {
     fn decision_answer(&self, ticket: DecisionTicket)
     -> Result<Option<DecisionAnswer>, StoreError>;
 
-    /// Journal records after the sequence `after`, in order, each with its sequence (1, 2, …).
+    /// Journal records after the sequence `after`, in order, each with its sequence (1, 2, …):
+    /// the audit rows of the same numbers, understood.
     fn journal(&self, after: u64, limit: usize) -> Result<Vec<(u64, JournalRecord)>, StoreError>;
     /// Sequence of the last journal record; 0 if there is none.
     fn journal_head(&self) -> Result<u64, StoreError>;

@@ -475,7 +475,7 @@ impl Store for Sqlite {
     }
 
     fn journal_head(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(max(sequence), 0) FROM journal";
+        let sql = "SELECT coalesce(max(sequence), 0) FROM audit";
         self.read(|connection| read::number(connection, sql, []))
     }
 

@@ -203,9 +203,8 @@ pub(super) fn journal(
     after: u64,
     limit: usize,
 ) -> Result<Vec<(u64, JournalRecord)>, StoreError> {
-    let sql = "SELECT journal.sequence, time_us, who, body FROM journal
-        JOIN audit ON audit.sequence = journal.audit
-        WHERE journal.sequence > ?1 ORDER BY journal.sequence LIMIT ?2";
+    let sql = "SELECT sequence, time_us, who, body FROM audit
+        WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![sequence(after), bounded(limit, BATCH_ROWS_MAX)])?;
     let mut found = Vec::new();

@@ -150,10 +150,7 @@ impl<'t> Batch<'t> {
     }
 
     fn journal(&mut self, record: &JournalRecord) -> Result<(), StoreError> {
-        let sequence = self.append_audit(record)?;
-        let sql = "INSERT INTO journal(sequence, audit)
-            VALUES((SELECT coalesce(max(sequence), 0) + 1 FROM journal), ?1)";
-        self.run(sql, [sequence])?;
+        self.append(record)?;
         match &record.entry {
             JournalEntry::Planned { plan } => self.plan(plan),
             JournalEntry::Gate { approval } => self.approval(approval),
@@ -167,7 +164,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    fn append_audit(&mut self, record: &JournalRecord) -> Result<i64, StoreError> {
+    /// Journal and audit log are the same rows.
+    fn append(&mut self, record: &JournalRecord) -> Result<(), StoreError> {
         let head = match self.chain {
             Some(head) => head,
             None => read::audit_head(self.transaction)?,
@@ -202,7 +200,7 @@ impl<'t> Batch<'t> {
             sequence: next,
             hash,
         });
-        Ok(row.sequence)
+        Ok(())
     }
 
     fn approval(&self, approval: &Approval) -> Result<(), StoreError> {
