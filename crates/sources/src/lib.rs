@@ -7,22 +7,27 @@
 //! Absent on purpose: files, sockets, decompression, clocks and threads (the caller's), and any
 //! judgement of what was seen (the detectors').
 #![warn(missing_docs)]
-#![warn(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+// Tests count with plain `+`: an overflow there is a failed test.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod auto;
 mod calendar;
+#[cfg(test)]
+mod data_tests;
+mod eve;
+mod event_lines;
 mod formats;
 mod journald;
+mod json;
 mod names;
 mod programs;
 mod record;
 mod syslog;
 mod text;
+mod zeek_conn;
 
-pub use formats::{ALL, Format, by_name, fuzz};
+pub use formats::{ALL, Format, auto, by_name, fuzz};
 pub use programs::CONNECTIONS_MAX;
 pub use record::{
     BadReason, DropReason, Parsed, Parser, RECORD_BYTES_MAX, RawRecord, Settings, ZONE_OFFSET_MAX_S,

@@ -62,6 +62,8 @@ pub enum DropReason {
     Comment,
     /// A line that says how to read the others.
     Header,
+    /// A sensor's or daemon's record about itself, such as its statistics.
+    Foreign,
 }
 
 impl DropReason {
@@ -71,6 +73,7 @@ impl DropReason {
             Self::Blank => "blank",
             Self::Comment => "comment",
             Self::Header => "header",
+            Self::Foreign => "foreign",
         }
     }
 }

@@ -37,9 +37,3 @@ pub(crate) fn quoted<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a s
 pub(crate) fn split_last<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     text.rsplit_once(separator)
 }
-
-/// Does `text` start with `prefix`, in any ASCII case?
-pub(crate) fn starts_with_any_case(text: &str, prefix: &str) -> bool {
-    let head = text.as_bytes().get(..prefix.len());
-    head.is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
-}

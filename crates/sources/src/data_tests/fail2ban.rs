@@ -6,14 +6,13 @@
 //! `Failed`, `Refused`, `UnknownUser` or `Probe` with a peer; `Echo` and `Accepted` are no offence,
 //! but recognised where fail2ban speaks up at such a line for failures before it.
 
-mod common;
-
 use std::time::Duration;
 
+use super::{data, parse};
+use crate::{Parsed, Settings, by_name};
 use event::body::{Auth, AuthOutcome};
 use event::{Address, Body, Event, Time, TimeQuality};
 use serde_json::Value;
-use vertice_sources::{Parsed, Settings, by_name};
 
 /// The data's zone is Europe/Zurich, and each of its times with a zone lies in summer.
 const ZURICH_SUMMER: Duration = Duration::from_secs(7200);
@@ -117,7 +116,7 @@ fn judge(score: &mut Score, case: &Case, parsed: &Parsed) {
 
 /// Runs a file through `format`, each line turned into that format's record by `record`.
 fn run(name: &str, format: &str, record: fn(&str) -> String) -> Option<Score> {
-    let file = common::data(&format!("detection/fail2ban-logs/{name}"))?;
+    let file = data(&format!("detection/fail2ban-logs/{name}"))?;
     let text = std::fs::read_to_string(file).unwrap();
     let cases = cases(&text);
     let mut parser = by_name(format, &Settings::default()).unwrap();
@@ -131,7 +130,7 @@ fn run(name: &str, format: &str, record: fn(&str) -> String) -> Option<Score> {
         let time = next.or_else(previous).unwrap_or(Time::EPOCH);
         let observed = time.plus(Duration::from_secs(3600));
         let line = record(&case.line);
-        let parsed = common::parse(&mut *parser, at as u64, observed, line.as_bytes());
+        let parsed = parse(&mut *parser, at as u64, observed, line.as_bytes());
         judge(&mut score, case, &parsed);
     }
     let falsely = score.wrong.iter().filter(|line| line.starts_with("false"));
@@ -202,7 +201,7 @@ fn a_body_of_another_class_is_not_recognised() {
     };
     let mut parser = by_name("syslog", &Settings::default()).unwrap();
     let line = b"Nov 24 12:00:01 host cron[1]: Failed password for x from 192.0.2.1 port 2 ssh2";
-    let parsed = common::parse(&mut *parser, 0, Time::EPOCH, line);
+    let parsed = parse(&mut *parser, 0, Time::EPOCH, line);
     assert!(matches!(&parsed, Parsed::Event(event) if matches!(event.body, Body::Other(_))));
     let mut score = Score::default();
     judge(&mut score, &case, &parsed);
