@@ -2,7 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool of the repository")]
 
 mod attack;
+mod programs;
 mod record;
+mod suite;
+mod tidy;
 
 use std::path::Path;
 
@@ -18,6 +21,8 @@ fn main() -> Result<()> {
         ),
         ["record"] => record::run_all(Path::new("crates/vertice/recordings")),
         ["record-host", work] => record::run_host(Path::new(work)),
+        ["test"] => suite::run(),
+        ["tidy"] => tidy::run(),
         [] | ["help"] => {
             println!("{HELP}");
             Ok(())
@@ -27,5 +32,7 @@ fn main() -> Result<()> {
 }
 
 const HELP: &str = "\
+cargo xtask test            install what is needed, run every check and test
+cargo xtask tidy            conventions as checks
 cargo xtask attack BUNDLE   make the ATT&CK catalogue anew from a STIX bundle
 cargo xtask record          make the demo's recordings anew (root; see xtask/src/record)";

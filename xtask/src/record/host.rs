@@ -7,7 +7,8 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Result, ensure};
 
-use super::{command, pause, run};
+use super::{pause, run};
+use crate::programs::command;
 
 /// A password that is on every attacker's list: recorded on purpose, used nowhere else.
 pub(crate) const WEAK_PASSWORD: &str = "changeme";

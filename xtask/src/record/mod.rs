@@ -9,10 +9,12 @@ mod conn_log;
 mod host;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::programs::{command, which};
 
 pub(crate) use host::serve as run_host;
 
@@ -258,13 +260,6 @@ fn scan(network: &Network) -> Result<()> {
     Ok(())
 }
 
-fn which(program: &str) -> bool {
-    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"];
-    folders
-        .iter()
-        .any(|folder| PathBuf::from(folder).join(program).exists())
-}
-
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output = command(program)
         .args(arguments)
@@ -279,21 +274,16 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "xtask starts the programs that it drives"
-)]
-fn command(program: &str) -> Command {
-    Command::new(program)
-}
-
 fn report(text: &str) {
     std::io::stderr()
         .write_all(format!("{text}\n").as_bytes())
         .unwrap_or_default();
 }
 
-#[expect(clippy::disallowed_methods, reason = "the recorded daemons give no sign to wait for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the recorded daemons give no sign to wait for"
+)]
 fn pause(milliseconds: u64) {
     std::thread::sleep(std::time::Duration::from_millis(milliseconds));
 }
