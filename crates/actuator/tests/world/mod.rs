@@ -1,14 +1,20 @@
 //! Network namespaces with a wire between them, and an actuator inside one. Everything made here
 //! is unmade in `Drop`, also when a test fails.
 
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use event::actuate::{Answer, Element, Operation, OperationResult, Reply, Request, Verb};
 use event::{Action, ActionId};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use vertice_actuator::Connection;
+
+/// Long enough for a packet over a veth pair, short enough to wait for one that never comes.
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -57,6 +63,25 @@ impl Namespace {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs `body` in a thread inside the namespace; sockets made there stay there.
+    pub(crate) fn inside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
+        let enter = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+            body()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join().unwrap())
+    }
+
+    /// A UDP socket inside the namespace that waits at most 300 ms.
+    pub(crate) fn udp(&self, address: &str, port: u16) -> UdpSocket {
+        let address: IpAddr = address.parse().unwrap();
+        let socket = self.inside(|| UdpSocket::bind(SocketAddr::new(address, port)).unwrap());
+        socket.set_read_timeout(Some(SHORT)).unwrap();
+        socket
+    }
+
     /// The ruleset without what changes by itself.
     pub(crate) fn ruleset(&self) -> String {
         self.nft("-s list ruleset")
@@ -74,6 +99,38 @@ pub(crate) fn must(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
     output
+}
+
+/// A wire between two namespaces; the addresses carry their prefix length.
+pub(crate) fn wire(left: (&Namespace, &str, &str), right: (&Namespace, &str, &str)) {
+    let (left_namespace, left_name, left_address) = left;
+    let (right_namespace, right_name, right_address) = right;
+    left_namespace.ip(&format!(
+        "link add {left_name} type veth peer name {right_name} netns {}",
+        right_namespace.name
+    ));
+    for (namespace, name, address) in [
+        (left_namespace, left_name, left_address),
+        (right_namespace, right_name, right_address),
+    ] {
+        namespace.ip(&format!("addr add {address} dev {name} nodad"));
+        namespace.ip(&format!("link set {name} up"));
+    }
+}
+
+/// Does one of three datagrams from `from` reach `to`?
+pub(crate) fn reaches(from: &UdpSocket, to: &UdpSocket) -> bool {
+    let address = to.local_addr().unwrap();
+    for _ in 0..3 {
+        // A blocked egress is refused at the sender.
+        let _may_be_refused = from.send_to(b"x", address);
+        if to.recv_from(&mut [0; 8]).is_ok() {
+            while to.set_nonblocking(true).is_ok() && to.recv_from(&mut [0; 8]).is_ok() {}
+            to.set_nonblocking(false).unwrap();
+            return true;
+        }
+    }
+    false
 }
 
 /// An actuator process inside a namespace, and the connection to it.
@@ -205,6 +262,17 @@ pub(crate) fn absent(action: Action) -> Operation {
         present_s: None,
         approved: false,
     }
+}
+
+pub(crate) fn approved(operation: Operation) -> Operation {
+    Operation {
+        approved: true,
+        ..operation
+    }
+}
+
+pub(crate) fn is_present(result: &OperationResult) -> bool {
+    matches!(result, OperationResult::Present { .. })
 }
 
 pub(crate) fn id_of(action: &Action) -> ActionId {
