@@ -45,6 +45,9 @@ pub enum StoreError {
     /// There is no state file.
     #[error("no state file at {}", .0.display())]
     NotFound(PathBuf),
+    /// The state file is there, but this account may not open it.
+    #[error("no permission to open {}", .0.display())]
+    Denied(PathBuf),
     /// A value is above its limit.
     #[error("{what} of {bytes} bytes is above the limit of {bytes_max}")]
     TooLarge {

@@ -153,13 +153,13 @@ impl Sqlite {
         if role == OpenRole::Node {
             take_if_there_is_space(&reserve)?;
         }
-        let readers = (0..READERS).map(|_| connect(&file, options).map(Mutex::new));
+        let readers = (0..READERS).map(|_| Ok(Mutex::new(connect(&file, options)?)));
         Ok(Self {
             dir: dir.to_path_buf(),
             role,
             limits: options.limits,
             writer: Mutex::new(Writer { connection, head }),
-            readers: readers.collect::<Result<_, _>>()?,
+            readers: readers.collect::<Result<_, StoreError>>()?,
             turn: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             reserve,
@@ -302,10 +302,14 @@ fn open_node(dir: &Path, file: &Path, options: &Options) -> Result<Connection, S
 }
 
 fn open_visitor(file: &Path, options: &Options) -> Result<Connection, StoreError> {
-    if !file.exists() {
-        return Err(StoreError::NotFound(file.to_path_buf()));
+    if let Err(error) = std::fs::metadata(file) {
+        return Err(match error.kind() {
+            std::io::ErrorKind::PermissionDenied => StoreError::Denied(file.to_path_buf()),
+            std::io::ErrorKind::NotFound => StoreError::NotFound(file.to_path_buf()),
+            _ => StoreError::of_io(STATE_FILE, &error),
+        });
     }
-    let connection = connect(file, options)?;
+    let connection = connect(file, options).map_err(|error| denied(error, file))?;
     match schema::found(&connection)? {
         0 => Err(StoreError::NotFound(file.to_path_buf())),
         found if found < schema::known() => Err(StoreError::OlderSchema {
@@ -316,7 +320,15 @@ fn open_visitor(file: &Path, options: &Options) -> Result<Connection, StoreError
     }
 }
 
-fn connect(file: &Path, options: &Options) -> Result<Connection, StoreError> {
+/// A file that is there and cannot be opened belongs to another account.
+fn denied(error: rusqlite::Error, file: &Path) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::CannotOpen) => StoreError::Denied(file.to_path_buf()),
+        _ => StoreError::from(error),
+    }
+}
+
+fn connect(file: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(options.busy_timeout)?;

@@ -1,6 +1,10 @@
 //! The contract on SQLite, and what only a file can do: two processes, damage, modes of files,
 //! a full disk.
 
+mod full_disk;
+mod killed;
+mod model;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -24,8 +24,18 @@ pub(super) fn prepare(dir: &Path, file: &Path) -> Result<(), StoreError> {
         .create(dir)
         .map_err(failed)?;
     narrow(dir, 0o700).map_err(failed)?;
-    private(file).map_err(failed)?;
+    make(file).map_err(failed)?;
     narrow(file, 0o600).map_err(failed)
+}
+
+/// Makes the file if it is not there. One that is there is never opened: closing it again would
+/// drop the POSIX locks of every other connection of this process.
+fn make(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn private(path: &Path) -> io::Result<File> {
