@@ -95,7 +95,7 @@ pub(super) fn did_you_mean<'a>(
     let near = candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .filter(|(distance, candidate)| (1..=1 + candidate.len() / 4).contains(distance))
         .min()?;
     Some(format!("did you mean {}?", near.1))
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::rails::Rails;
 
 /// An incident of one finding: `203.0.113.7` against `web1`.
-fn incident(technique: &str, confidence: f64, severity: Severity) -> Incident {
+pub(super) fn incident(technique: &str, confidence: f64, severity: Severity) -> Incident {
     let techniques: Vec<TechniqueId> = vec![technique.parse().unwrap()];
     let entities = vec![
         EntityRef::new(Role::Source, Entity::Ip("203.0.113.7".parse().unwrap())),

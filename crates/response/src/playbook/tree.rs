@@ -6,7 +6,7 @@
 //! Scalars stay text: whoever needs a number reads it strictly, so that `no` and `1e3` never
 //! become what nobody wrote.
 
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, StrInput};
 
 use super::problem::{PROBLEMS_MAX, Place, Problem, quoted};
 
@@ -120,12 +120,14 @@ impl<'a> Reader<'a> {
         let mut options = Options::default();
         options.disallow_directives = true;
         options.set_emit_comments(false);
+        options.flow_nesting_limit = DEPTH_MAX;
+        options.block_nesting_limit = DEPTH_MAX;
         let parser: Parser<'a, StrInput<'a>> =
             Parser::new_from_str_with_options(self.text, options);
         for next in parser {
             let (event, span) = next.map_err(|error| {
                 let place = place_of(error.marker().line(), error.marker().col());
-                explained(place, &error.info(), self.text)
+                explained(place, error.kind(), self.text)
             })?;
             self.take(event, span)?;
         }
@@ -137,10 +139,17 @@ impl<'a> Reader<'a> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_extras(at, anchor, tag.is_some())?;
+                let raw = span.slice(self.text).unwrap_or_default();
+                let plain = style == ScalarStyle::Plain;
+                let nothing = plain && raw.is_empty(); // the parser gives `~` for no text at all
                 let scalar = Scalar {
-                    text: text.into_owned(),
-                    plain: style == ScalarStyle::Plain,
-                    raw: span.slice(self.text).unwrap_or_default(),
+                    text: if nothing {
+                        String::new()
+                    } else {
+                        text.into_owned()
+                    },
+                    plain,
+                    raw,
                 };
                 self.scalar(at, scalar)
             }
@@ -247,10 +256,13 @@ fn refuse_extras(at: Place, anchor: usize, tagged: bool) -> Result<(), Problem> 
 }
 
 /// The parser's own complaint, with what usually helps.
-fn explained(place: Place, info: &str, text: &str) -> Problem {
+fn explained(place: Place, kind: &ErrorKind, text: &str) -> Problem {
+    if matches!(kind, ErrorKind::RecursionLimitExceeded) {
+        return place.problem(format!("nested more than {DEPTH_MAX} deep"));
+    }
     let line_index = usize::try_from(place.line.saturating_sub(1)).unwrap_or(usize::MAX);
     let line = text.lines().nth(line_index).unwrap_or_default();
-    let problem = place.problem(format!("not YAML: {}", event::hostile(info)));
+    let problem = place.problem(format!("not YAML: {}", event::hostile(&kind.to_string())));
     if line.trim_start_matches(' ').starts_with('\t') {
         problem.hint("indent with spaces, not with tabs")
     } else {
