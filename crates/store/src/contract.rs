@@ -50,6 +50,7 @@ fn an_empty_store_answers(store: &dyn Store) {
     assert!(report.intact());
     assert_eq!((report.rows, report.head), (0, AuditHead::START));
     store.commit(Vec::new()).unwrap();
+    store.maintain().unwrap();
 }
 
 fn incidents(store: &dyn Store) {

@@ -127,6 +127,10 @@ pub trait Store: Send + Sync {
     /// Differs from its last value whenever anybody has written since, also another process.
     fn change_marker(&self) -> Result<u64, StoreError>;
 
+    /// Work that need not be part of a commit (moving the write-ahead log into the file). Worth
+    /// calling once a second or so, from another thread than the one that commits.
+    fn maintain(&self) -> Result<(), StoreError>;
+
     /// Gives the reserved space back to the file system, so that undo records still fit.
     fn release_reserve(&self) -> Result<(), StoreError>;
     /// Is the reserved space held? While it is not, commits without an undo record are refused

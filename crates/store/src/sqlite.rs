@@ -39,6 +39,9 @@ const READERS: usize = 2;
 const STATEMENTS_MAX: usize = 64;
 /// The write-ahead log is cut back to this after a checkpoint, bytes.
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// Pages (4 KiB) of write-ahead log at which a commit moves them into the file itself, if nobody
+/// called [`Store::maintain`] for so long.
+const WAL_PAGES_MAX: i64 = 8 * 1024;
 /// One in so many refused commits tries to take the reserve again.
 const RESERVE_TRIES: u64 = 16;
 
@@ -338,6 +341,7 @@ fn connect(file: &Path, options: &Options) -> Result<Connection, rusqlite::Error
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     Ok(connection)
 }
 
@@ -574,6 +578,14 @@ impl Store for Sqlite {
         let reader = reader.ok_or_else(|| StoreError::Other("no reader".to_owned()))?;
         let sql = "PRAGMA data_version";
         read::number(&lock(reader), sql, [])
+    }
+
+    fn maintain(&self) -> Result<(), StoreError> {
+        // On a reader's connection and passively: commits go on meanwhile.
+        let reader = self.readers.last();
+        let reader = reader.ok_or_else(|| StoreError::Other("no reader".to_owned()))?;
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        Ok(lock(reader).query_row(sql, [], |_| Ok(()))?)
     }
 
     fn release_reserve(&self) -> Result<(), StoreError> {

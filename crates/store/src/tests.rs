@@ -516,3 +516,26 @@ fn a_status_is_replaced_whole_and_reads_back() {
     fs::write(dir.path().join("status.json"), "{\"unknown\": 7}").unwrap();
     assert_eq!(read_status(dir.path()).unwrap(), Some(Status::default()));
 }
+
+#[test]
+fn maintenance_moves_the_log_into_the_file_while_the_store_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = node(dir.path());
+    let file = dir.path().join(STATE_FILE);
+    let before = fs::metadata(&file).unwrap().len();
+    let notices = (0..500).map(|number| notice(&format!("{number} {}", "x".repeat(900))));
+    store.commit(notices.collect()).unwrap();
+    assert_eq!(
+        fs::metadata(&file).unwrap().len(),
+        before,
+        "still in the log"
+    );
+    let marker = store.change_marker().unwrap();
+    store.maintain().unwrap();
+    assert!(fs::metadata(&file).unwrap().len() > before + 450_000);
+    assert_eq!(
+        store.change_marker().unwrap(),
+        marker,
+        "nothing was written"
+    );
+}

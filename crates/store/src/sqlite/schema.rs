@@ -18,7 +18,7 @@ CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE incidents(
     id BLOB PRIMARY KEY, state TEXT NOT NULL, severity INTEGER NOT NULL,
     changed INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE UNIQUE INDEX incidents_by_change ON incidents(changed);
+CREATE INDEX incidents_by_change ON incidents(changed, state, severity);
 CREATE INDEX incidents_by_state ON incidents(state, severity);
 CREATE TABLE findings(
     sequence INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, incident BLOB NOT NULL,
