@@ -52,7 +52,8 @@ fn filter_rate(rate: Rate) -> String {
         3600 => "hour",
         _ => "minute",
     };
-    format!("{}/{unit}", rate.packets)
+    let packets = rate.packets;
+    format!("{packets}/{unit} burst {packets} packets")
 }
 
 fn sentence(action: &Action, ttl: Ttl) -> String {

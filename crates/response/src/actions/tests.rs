@@ -63,7 +63,7 @@ fn lines_and_sentences() {
         (
             ActionKind::RateLimit,
             values("203.0.113.7"),
-            "limit4 { 203.0.113.7 limit rate over 5/minute",
+            "limit4 { 203.0.113.7 limit rate over 5/minute burst 5 packets",
             "Limit 203.0.113.7 to 5/min for 10 min",
         ),
         (

@@ -66,23 +66,22 @@ pub(super) fn attempt(
         why: Vec::new(),
         plans: Vec::new(),
     };
-    let (singles, keys) = match bind(playbook, incident) {
-        Ok(bound) => bound,
+    let bindings = match bind(playbook, incident) {
+        Ok(bindings) => bindings,
         Err(why) => {
             attempt.why.push(why);
             return attempt;
         }
     };
-    let total = keys.len();
-    for key in keys.into_iter().take(KEYS_MAX) {
+    for key in bindings.keys {
         let mut run = Run {
             playbook,
             incident,
             context,
             key_text: joined(&key),
-            bound: [key, singles.clone()].concat(),
+            bound: [key, bindings.singles.clone()].concat(),
             unmatched,
-            total,
+            total: bindings.total,
             why: &mut attempt.why,
         };
         match run.judge(&playbook.when) {
@@ -96,26 +95,44 @@ pub(super) fn attempt(
     attempt
 }
 
-/// The single values, and one binding per key.
-fn bind(playbook: &Playbook, incident: &Incident) -> Result<(Binding, Vec<Binding>), String> {
+/// The values that one finding gives to a playbook.
+struct Bindings {
+    /// Inputs outside the key that have exactly one value.
+    singles: Binding,
+    /// One binding per key, at most [`KEYS_MAX`].
+    keys: Vec<Binding>,
+    /// Keys of this finding, also beyond [`KEYS_MAX`].
+    total: usize,
+}
+
+fn bind(playbook: &Playbook, incident: &Incident) -> Result<Bindings, String> {
     let mut singles = Vec::new();
-    let mut keys: Vec<Binding> = vec![Vec::new()];
     for input in &playbook.inputs {
         let reference = input.reference;
         let mut values = reference.values(&incident.latest);
         if values.is_empty() && !input.optional {
             return Err(format!("the newest finding names no {}", reference.word()));
         }
-        if playbook.key.contains(&reference) {
-            continue;
-        }
         // Several values of an input outside the key are no value: nobody said which is meant.
-        if values.len() == 1 {
+        if values.len() == 1 && !playbook.key.contains(&reference) {
             singles.extend(values.pop().map(|value| (reference, value)));
         }
     }
+    let (keys, total) = keys(playbook, incident);
+    Ok(Bindings {
+        singles,
+        keys,
+        total,
+    })
+}
+
+/// Every combination of the key's values, cut at [`KEYS_MAX`] while it grows, and their number.
+fn keys(playbook: &Playbook, incident: &Incident) -> (Vec<Binding>, usize) {
+    let mut keys: Vec<Binding> = vec![Vec::new()];
+    let mut total: usize = 1;
     for reference in &playbook.key {
         let values = reference.values(&incident.latest);
+        total = total.saturating_mul(values.len());
         let longer = keys.iter().flat_map(|key| {
             values.iter().map(|value| {
                 let mut longer = key.clone();
@@ -123,9 +140,9 @@ fn bind(playbook: &Playbook, incident: &Incident) -> Result<(Binding, Vec<Bindin
                 longer
             })
         });
-        keys = longer.collect();
+        keys = longer.take(KEYS_MAX).collect();
     }
-    Ok((singles, keys))
+    (keys, total)
 }
 
 fn joined(key: &Binding) -> String {
@@ -177,7 +194,8 @@ impl Run<'_> {
         let hash = hash(id, playbook, &self.key_text, &steps);
         Some(Plan {
             id,
-            revision: 0,
+            // The engine passes by what it has seen: the incident's count orders the revisions.
+            revision: u32::try_from(self.incident.revision).unwrap_or(u32::MAX),
             incident: self.incident.id,
             playbook: playbook.name.clone(),
             playbook_version: playbook.version,

@@ -477,3 +477,15 @@ fn a_condition_is_pointed_into_wherever_it_is_written() {
         &["4:22: src.host is not declared (inputs: {src.host: {type: host, optional: true}})"],
     );
 }
+
+#[test]
+fn a_truncated_playbook_is_refused_or_read_but_never_more() {
+    for (_, text) in Playbooks::embedded() {
+        for end in 0..text.len() {
+            let head = text.get(..end).unwrap();
+            if let Err(problems) = Playbook::parse(head) {
+                assert!(!problems.is_empty() && problems.len() <= 50);
+            }
+        }
+    }
+}

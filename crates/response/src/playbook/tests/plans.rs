@@ -146,12 +146,44 @@ fn each_source_of_one_finding_gets_its_own_run() {
     );
     let keys: std::collections::BTreeSet<&str> =
         plans.iter().map(|plan| plan.key.as_str()).collect();
-    let ids: std::collections::BTreeSet<PlanIdText> =
+    let ids: std::collections::BTreeSet<String> =
         plans.iter().map(|plan| plan.id.to_string()).collect();
     assert_eq!((keys.len(), ids.len()), (64, 64));
 }
 
-type PlanIdText = String;
+#[test]
+fn a_key_of_many_values_stays_small() {
+    let text = "\
+vertice: playbook/v1
+name: wide
+version: 1
+when: 'true'
+key: [user, src.host, dst.host, src.ip]
+inputs: {src.ip: ip, src.host: host, dst.host: host, user: user}
+limits: {deadline: 2h, max_actions: 20, max_ttl: 24h}
+steps: [{id: slow, do: net.rate_limit, with: {ip: src.ip, rate: 5/min}, ttl: 5m}]
+";
+    let playbook = Playbook::parse(text.as_bytes()).unwrap();
+    let mut found = incident("T1110", 0.95, Severity::High);
+    for index in 0..300 {
+        let name = Name::new(&format!("name{index}"));
+        let address: Address = format!("2001:db8::{index:x}").parse().unwrap();
+        found.latest.entities.extend([
+            EntityRef::new(Role::Target, Entity::User(name.clone())),
+            EntityRef::new(Role::Source, Entity::Host(name.clone())),
+            EntityRef::new(Role::Destination, Entity::Host(name)),
+            EntityRef::new(Role::Source, Entity::Ip(address)),
+        ]);
+    }
+    let run = dry_run(&playbook, &found, &context(&Rails::default()));
+    assert_eq!(run.more.len(), 63);
+    let sentence = run.plan.unwrap().sentence;
+    let targets = 301_u64 * 300 * 301 * 301;
+    assert!(
+        sentence.ends_with(&format!("(64 of {targets} targets of this finding)")),
+        "{sentence}"
+    );
+}
 
 #[test]
 fn spoofable_records_never_act_by_themselves() {
@@ -335,13 +367,23 @@ fn ids_and_hashes_are_deterministic_and_bind_what_matters() {
         ..context(&rails)
     };
     assert_eq!(plan(&found, &later).hash, first.hash, "time is not bound");
+    let again = Incident {
+        revision: 7,
+        ..found.clone()
+    };
+    let again = plan(&again, &context(&rails));
+    assert_eq!((first.revision, again.revision), (1, 7));
+    assert_eq!(
+        again.hash, first.hash,
+        "planning the same again voids no decision"
+    );
     let relapsed = PlanContext {
         relapses: &|_, _, _| 1,
         ..context(&rails)
     };
     assert_ne!(plan(&found, &relapsed).hash, first.hash);
     assert_ne!(plan(&found, &relapsed).steps[1].action_id, action);
-    let mut more = found.clone();
+    let mut more = found;
     more.latest
         .facts
         .insert("success_after_failures".into(), 1.0);

@@ -57,10 +57,22 @@ fn the_schema_names_all_that_the_check_knows() {
         .map(String::as_str)
         .collect();
     let mut known = check::step::STEP_KEYS.to_vec();
-    (keys.sort_unstable(), known.sort_unstable());
+    keys.sort_unstable();
+    known.sort_unstable();
     assert_eq!(keys, known);
     let top: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
     assert_eq!(top.len(), check::PLAYBOOK_KEYS.len());
     expect_file!["expected/schema.json"]
         .assert_eq(&(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
+}
+
+#[test]
+fn the_example_of_the_readme_is_a_playbook() {
+    let text = include_str!("../README.md");
+    let example = text
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let playbook = Playbook::parse(example.unwrap().as_bytes()).unwrap();
+    assert_eq!((playbook.name(), playbook.steps.len()), ("guard", 2));
 }
