@@ -4,6 +4,7 @@
 //! against a second node (the segment log has one; here the fencing epoch decides).
 
 mod files;
+mod open;
 mod read;
 mod schema;
 mod write;
@@ -11,7 +12,6 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use event::decision::{Approval, Decision, DecisionAnswer};
 use event::journal::JournalRecord;
@@ -19,92 +19,25 @@ use event::{
     ActionId, Event, EventId, Finding, FindingId, Incident, IncidentId, IncidentState, Plan,
     PlanId, Receipt, ReceiptId, Severity,
 };
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use crate::audit::{AuditBreak, AuditFault, AuditHead, AuditReport, AuditRow, Walk};
 use crate::records::{
-    BATCH_ROWS_MAX, Change, DEAD_LETTERS_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter, DecisionTicket,
-    EVIDENCE_ROWS_MAX, FINDINGS_MAX, INCIDENTS_MAX, IncidentQuery, NumberedDecision, PAGE_MAX,
-    ReceiptQuery, SESSIONS_MAX, Session, User,
+    BATCH_ROWS_MAX, Change, DeadLetter, DecisionTicket, IncidentQuery, NumberedDecision, PAGE_MAX,
+    ReceiptQuery, Session, User,
 };
 use crate::{Store, StoreError};
 pub use files::RESERVE_FILE;
 use files::{HeadFile, Reserve, StoredHead};
+pub use open::{Limits, OpenRole, Options};
+use open::{connect, open_node, open_visitor};
 
 /// Name of the state file inside its folder.
 pub const STATE_FILE: &str = "state.db";
 /// Connections that read.
 const READERS: usize = 2;
-/// Statements kept prepared on each connection.
-const STATEMENTS_MAX: usize = 64;
-/// The write-ahead log is cut back to this after a checkpoint, bytes.
-const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
-/// Pages (4 KiB) of write-ahead log at which a commit moves them into the file itself, if nobody
-/// called [`Store::maintain`] for so long.
-const WAL_PAGES_MAX: i64 = 8 * 1024;
 /// One in so many refused commits tries to take the reserve again.
 const RESERVE_TRIES: u64 = 16;
-
-/// Who opens the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenRole {
-    /// The node: makes the file, migrates it, writes everything.
-    Node,
-    /// Another process (the command line): reads, decides, manages accounts. Needs a file of
-    /// exactly the known schema.
-    Visitor,
-}
-
-/// What can be set; the default is what a node uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Space held back for undo records, bytes; 0 = none.
-    pub reserve_bytes: u64,
-    /// How long to wait for another process's write.
-    pub busy_timeout: Duration,
-    /// Row limits; see the constants of the same names.
-    pub limits: Limits,
-}
-
-/// Row limits of the bounded tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// [`FINDINGS_MAX`].
-    pub findings: u64,
-    /// [`EVIDENCE_ROWS_MAX`].
-    pub evidence: u64,
-    /// [`INCIDENTS_MAX`].
-    pub incidents: u64,
-    /// [`SESSIONS_MAX`].
-    pub sessions: u64,
-    /// [`DEAD_LETTERS_MAX`].
-    pub letters: u64,
-    /// [`DEAD_LETTERS_BYTES_MAX`].
-    pub letter_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            reserve_bytes: 4 * 1024 * 1024,
-            busy_timeout: Duration::from_secs(5),
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            findings: FINDINGS_MAX,
-            evidence: EVIDENCE_ROWS_MAX,
-            incidents: INCIDENTS_MAX,
-            sessions: SESSIONS_MAX,
-            letters: DEAD_LETTERS_MAX,
-            letter_bytes: DEAD_LETTERS_BYTES_MAX,
-        }
-    }
-}
 
 /// The store on SQLite.
 #[derive(Debug)]
@@ -287,62 +220,6 @@ fn take_if_there_is_space(reserve: &Reserve) -> Result<(), StoreError> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic inside a transaction rolled it back; the connection itself is whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn open_node(dir: &Path, file: &Path, options: &Options) -> Result<Connection, StoreError> {
-    files::prepare(dir, file)?;
-    let mut connection = connect(file, options)?;
-    schema::found(&connection)?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(StoreError::Other(format!(
-            "journal mode is {mode:?}, not \"wal\""
-        )));
-    }
-    schema::migrate(&mut connection)?;
-    Ok(connection)
-}
-
-fn open_visitor(file: &Path, options: &Options) -> Result<Connection, StoreError> {
-    if let Err(error) = std::fs::metadata(file) {
-        return Err(match error.kind() {
-            std::io::ErrorKind::PermissionDenied => StoreError::Denied(file.to_path_buf()),
-            std::io::ErrorKind::NotFound => StoreError::NotFound(file.to_path_buf()),
-            _ => StoreError::of_io(STATE_FILE, &error),
-        });
-    }
-    let connection = connect(file, options).map_err(|error| denied(error, file))?;
-    match schema::found(&connection)? {
-        0 => Err(StoreError::NotFound(file.to_path_buf())),
-        found if found < schema::known() => Err(StoreError::OlderSchema {
-            found,
-            known: schema::known(),
-        }),
-        _ => Ok(connection),
-    }
-}
-
-/// A file that is there and cannot be opened belongs to another account.
-fn denied(error: rusqlite::Error, file: &Path) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::CannotOpen) => StoreError::Denied(file.to_path_buf()),
-        _ => StoreError::from(error),
-    }
-}
-
-fn connect(file: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    connection.busy_timeout(options.busy_timeout)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
-    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
-    Ok(connection)
 }
 
 fn newest_epoch(connection: &Connection) -> Result<u64, StoreError> {

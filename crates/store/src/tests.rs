@@ -104,16 +104,32 @@ fn a_visitor_manages_accounts_and_nothing_of_the_engine() {
         .commit(vec![Change::User(user("ana", UserRole::Admin))])
         .unwrap();
     assert_eq!(node.users().unwrap().len(), 1);
-    assert!(visitor.commit(vec![notice("forged")]).is_err());
+    let open = incident(1, IncidentState::Open, Severity::Low);
+    let forged = [
+        receipt_record(1, 1, Outcome::Verified),
+        Change::Incident(open),
+    ];
+    for change in forged {
+        assert!(visitor.commit(vec![change]).is_err());
+    }
     assert!(visitor.take_epoch().is_err());
     assert_eq!(node.journal_head().unwrap(), 0);
+    visitor
+        .commit(vec![notice("cli:root made ana admin")])
+        .unwrap();
+    node.commit(vec![notice("a")]).unwrap();
+    assert!(node.verify_audit().unwrap().intact());
 }
 
 #[test]
 fn two_writers_at_once_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let node = node(dir.path());
-    let visitor = visitor(dir.path());
+    let patient = Options {
+        busy_timeout: std::time::Duration::from_secs(60), // SQLite's lock is not fair
+        ..Options::default()
+    };
+    let node = Sqlite::open_with(dir.path(), OpenRole::Node, &patient).unwrap();
+    let visitor = Sqlite::open_with(dir.path(), OpenRole::Visitor, &patient).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..50 {

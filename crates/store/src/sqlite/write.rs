@@ -97,17 +97,23 @@ impl<'t> Batch<'t> {
     }
 
     fn incident(&mut self, incident: &Incident) -> Result<(), StoreError> {
-        self.grown.incidents = true;
-        let sql = "INSERT INTO incidents(id, state, severity, changed, body)
-            VALUES(?1, ?2, ?3, (SELECT coalesce(max(changed), 0) + 1 FROM incidents), ?4)
-            ON CONFLICT(id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
-                changed = excluded.changed, body = excluded.body";
+        const CHANGED: &str = "(SELECT coalesce(max(changed), 0) + 1 FROM incidents)";
         let state = read::state_word(incident.state);
         let severity = read::rank(incident.severity);
-        self.run(
-            sql,
-            params![incident.id.bytes(), state, severity, body(incident)?],
-        )
+        let values = params![incident.id.bytes(), state, severity, body(incident)?];
+        let sql = format!(
+            "UPDATE incidents SET state = ?2, severity = ?3, changed = {CHANGED}, body = ?4
+             WHERE id = ?1"
+        );
+        if self.change(&sql, values)? > 0 {
+            return Ok(());
+        }
+        self.grown.incidents = true;
+        let sql = format!(
+            "INSERT INTO incidents(id, state, severity, changed, body)
+             VALUES(?1, ?2, ?3, {CHANGED}, ?4)"
+        );
+        self.run(&sql, values)
     }
 
     fn finding(&mut self, incident: IncidentId, finding: &Finding) -> Result<(), StoreError> {
@@ -449,8 +455,12 @@ pub(super) const fn dissolves(change: &Change) -> bool {
     }
 }
 
-/// May another process than the node make this change?
+/// May another process than the node make this change? Of the journal only notices: they tell
+/// who changed an account, and the engine does nothing on them.
 pub(super) const fn visitor_may(change: &Change) -> bool {
+    if let Change::Journal(record) = change {
+        return matches!(record.entry, JournalEntry::Notice { .. });
+    }
     matches!(
         change,
         Change::User(_)
