@@ -4,7 +4,8 @@
 //! makes its step (or the whole run) not happen; it is never replaced by a text.
 
 use event::{
-    Action, ActionId, Address, BlastRadius, Gate, Incident, Mode, Plan, PlanId, PlanStep, Time, Ttl,
+    Action, ActionId, Address, BlastRadius, Gate, Incident, IncidentState, Mode, Plan, PlanId,
+    PlanStep, Time, Ttl,
 };
 use serde::Serialize;
 
@@ -66,6 +67,10 @@ pub(super) fn attempt(
         why: Vec::new(),
         plans: Vec::new(),
     };
+    if incident.state == IncidentState::Closed {
+        attempt.why.push("the incident is closed".into());
+        return attempt;
+    }
     let bindings = match bind(playbook, incident) {
         Ok(bindings) => bindings,
         Err(why) => {

@@ -213,6 +213,18 @@ fn an_address_of_an_older_finding_is_never_a_target() {
 }
 
 #[test]
+fn a_closed_incident_is_left_alone() {
+    let mut found = incident("T1110", 0.99, Severity::Critical);
+    found.state = IncidentState::Closed;
+    assert!(planned(&found).is_empty());
+    let run = dry_run(&embedded().list()[0], &found, &context(&Rails::default()));
+    assert_eq!(
+        (run.matched, run.why.as_str()),
+        (false, "the incident is closed")
+    );
+}
+
+#[test]
 fn rails_become_gates() {
     let rails = Rails {
         never_block: vec![("203.0.113.1/32".parse().unwrap(), "default gateway".into())],
