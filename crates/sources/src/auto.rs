@@ -63,7 +63,9 @@ impl Auto {
     /// The line by its form, and that form remembered.
     fn by_look(&mut self, record: &RawRecord<'_>) -> Parsed {
         // A table's rows look like nothing: they belong to the header before them.
-        let Some(form) = look(record.bytes).or(self.last.filter(|form| *form == Form::Zeek)) else {
+        let Some(form) =
+            look(record.bytes).or_else(|| self.last.filter(|form| *form == Form::Zeek))
+        else {
             return Parsed::Bad(BadReason::Form);
         };
         let parsed = self.parser(form).parse(record);

@@ -12,6 +12,8 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod auto;
+#[cfg(test)]
+mod bad_input;
 mod calendar;
 #[cfg(test)]
 mod data_tests;
@@ -23,7 +25,11 @@ mod json;
 mod names;
 mod programs;
 mod record;
+#[cfg(test)]
+mod speed;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod text;
 mod zeek_conn;
 

@@ -1,5 +1,7 @@
 //! The contract of a parser: what it is given, what it answers.
 
+use std::time::Duration;
+
 use event::{Body, Event, Name, Origin, RAW_BYTES_MAX, Time, TimeQuality};
 
 use crate::text::cut;
@@ -136,6 +138,22 @@ pub(crate) struct Stamp {
     pub(crate) quality: TimeQuality,
 }
 
+/// How far a record's time may lie after the time of reading. What is later is no usable time
+/// (a clock gone wrong, or a forger who would move every window on): the time of reading stands in.
+const AHEAD_MAX: Duration = Duration::from_secs(86_400);
+
+impl Stamp {
+    fn believable(self, observed: Time) -> Self {
+        if self.time <= observed.plus(AHEAD_MAX) {
+            return self;
+        }
+        Self {
+            time: observed,
+            quality: TimeQuality::Guessed,
+        }
+    }
+}
+
 /// The event of a record.
 pub(crate) fn event_of(
     record: &RawRecord<'_>,
@@ -144,6 +162,7 @@ pub(crate) fn event_of(
     host: Option<Name>,
     body: Body,
 ) -> Box<Event> {
+    let stamp = stamp.believable(record.observed);
     Box::new(Event {
         id: Event::id_of(record.stream.as_str(), record.position, record.bytes),
         time: stamp.time,

@@ -9,6 +9,15 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// The longest suffix of at most `bytes_max` bytes that starts on a character border.
+pub(crate) fn end_of(text: &str, bytes_max: usize) -> &str {
+    let mut start = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(start) {
+        start = start.saturating_add(1);
+    }
+    text.get(start..).unwrap_or_default()
+}
+
 /// The number that `text` starts with, of at most `digits_max` digits, and what follows it.
 pub(crate) fn number(text: &str, digits_max: usize) -> Option<(u32, &str)> {
     let digits = text
@@ -26,7 +35,7 @@ pub(crate) fn whole<N: std::str::FromStr>(text: &str) -> Option<N> {
     if plain { text.parse().ok() } else { None }
 }
 
-/// What stands in `text` between the last `open` and the `close` that follows it.
+/// What stands in `text` between the first `open` and the `close` that follows it.
 pub(crate) fn quoted<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(open)?;
     let (inner, _) = rest.split_once(close)?;

@@ -92,7 +92,8 @@ fn judge(score: &mut Score, case: &Case, parsed: &Parsed) {
     if case.expected["match"].as_bool().unwrap() {
         score.wanted += 1;
         let host = host_of(&case.expected);
-        let host_fits = |auth: &Auth| host.map_or(auth.peer.is_some(), |h| same_host(auth, h));
+        let host_fits =
+            |auth: &Auth| host.map_or_else(|| auth.peer.is_some(), |h| same_host(auth, h));
         let time = time_of(&case.expected);
         let time_fits = time.is_none_or(|time| event.is_some_and(|event| same_time(event, time)));
         let fits = time_fits && auth.is_some_and(host_fits);

@@ -5,10 +5,15 @@
 //! Where text of the peer stands on both sides (a key's comment, a changed user name), both
 //! readings are handed on and the connection decides. Pure; remembers nothing.
 
-use crate::text::{split_last, whole};
+use crate::text::{cut, end_of, split_last, whole};
 
 /// Bytes of the longest host name that DNS allows, with room for a zone.
 const HOST_BYTES_MAX: usize = 320;
+/// Bytes in which `HOST port N ssh2: ` fits.
+const PLACE_BYTES_MAX: usize = 400;
+/// Bytes in which a user name and a place fit: sshd cuts names at 100 bytes, four times that where
+/// it escapes them. No further reading of a line is tried beyond.
+const WHO_BYTES_MAX: usize = 1024;
 
 /// What a line says, before the connection's past is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,12 +154,16 @@ fn endpoint(text: &str) -> Option<Endpoint<'_>> {
 
 /// `… HOST port N`, whatever stands before: the text before, and the endpoint.
 fn ends_with_endpoint(text: &str) -> Option<(&str, Endpoint<'_>)> {
-    let (before, port) = split_last(text, " port ")?;
-    let port = whole(port)?;
-    let (before, host) = split_last(before, " ").unwrap_or(("", before));
+    let end = end_of(text, PLACE_BYTES_MAX);
+    let (place, port) = split_last(end, " port ")?;
+    let port = Some(whole(port)?);
+    let host = split_last(place, " ").map_or(place, |(_, host)| host);
     let peer = endpoint(host)?;
-    let port = Some(port);
-    Some((before, Endpoint { port, ..peer }))
+    let behind = end.len().checked_sub(place.len())?;
+    let named = text.len().checked_sub(behind)?.checked_sub(host.len())?;
+    let user = text.get(..named)?;
+    let user = user.strip_suffix(' ').unwrap_or(user);
+    Some((user, Endpoint { port, ..peer }))
 }
 
 /// `METHOD for [invalid user ]USER from HOST port N ssh2[: KEY]`.
@@ -255,7 +264,7 @@ fn before_details(text: &str, keyed: bool) -> Option<Inside<'_>> {
 fn detailed(text: &str, at: usize, keyed: bool) -> Option<Named<'_>> {
     let user = text.get(..at)?;
     let tail = text.get(at..)?.strip_prefix(" from ")?;
-    let (host, rest) = tail.split_once(" port ")?;
+    let (host, rest) = cut(tail, PLACE_BYTES_MAX).split_once(" port ")?;
     let (port, rest) = rest.split_once(' ')?;
     let (protocol, details) = rest.split_once(": ")?;
     let port = Some(whole(port)?);
@@ -341,7 +350,9 @@ fn disconnecting(text: &str) -> Option<Said<'_>> {
 
 /// The reason names the user again: a reading counts only if both names agree.
 fn changed_user(text: &str) -> Option<Said<'_>> {
-    let mut agreeing = text.match_indices(CHANGED).filter_map(|(at, _)| {
+    let readings = text.match_indices(CHANGED);
+    let readings = readings.take_while(|(at, _)| *at <= WHO_BYTES_MAX);
+    let mut agreeing = readings.filter_map(|(at, _)| {
         let (named, after) = (text.get(..at)?, text.get(at..)?.strip_prefix(CHANGED)?);
         let (user, peer) = ends_with_endpoint(named)?;
         let again = after.strip_prefix(user_of(user).0)?;
