@@ -200,7 +200,7 @@ fn collect_techniques(expr: &Expr, found: &mut Vec<TechniqueId>) {
 fn asks_unmatched(expr: &Expr) -> bool {
     match &expr.kind {
         Kind::Path(Path::IncidentUnmatched) => true,
-        Kind::Not(inner) => asks_unmatched(inner),
+        Kind::Not(inner) | Kind::In(inner, _) => asks_unmatched(inner),
         Kind::All(terms) | Kind::Any(terms) => terms.iter().any(asks_unmatched),
         Kind::Compare(_, left, right) => asks_unmatched(left) || asks_unmatched(right),
         _ => false,

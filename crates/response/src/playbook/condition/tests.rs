@@ -250,3 +250,21 @@ fn a_revoked_technique_is_read_as_its_successor() {
         .techniques();
     assert_eq!(ids, [TechniqueId::sub(1059, 1)]);
 }
+
+#[test]
+fn a_default_is_known_by_its_question() {
+    for (text, asks) in [
+        ("incident.unmatched && true", true),
+        ("true || !(incident.unmatched)", true),
+        ("incident.unmatched == true", true),
+        ("incident.unmatched in [true]", true),
+        ("incident.spoofable", false),
+        ("finding.unmatched", false),
+    ] {
+        assert_eq!(
+            Condition::parse(text, &[]).unwrap().asks_unmatched(),
+            asks,
+            "{text}"
+        );
+    }
+}
