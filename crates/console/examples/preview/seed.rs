@@ -16,31 +16,31 @@ use event::{
 use store::{Change, HopStatus, SourceStatus, Status, Store, StoreError};
 
 /// What an incident is about; the rest is made from it.
-pub struct Case {
+pub(crate) struct Case {
     /// Seeds all ids.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// One sentence.
-    pub title: String,
+    pub(crate) title: String,
     /// How bad.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// Where it stands.
-    pub state: IncidentState,
+    pub(crate) state: IncidentState,
     /// Minutes before now at which it began.
-    pub began_min: u64,
+    pub(crate) began_min: u64,
     /// The attacker's address.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
     /// What its finding says.
-    pub why: String,
+    pub(crate) why: String,
     /// What the log line said.
-    pub raw: String,
+    pub(crate) raw: String,
     /// The gate of its one step; `None` = no plan.
-    pub gate: Option<Gate>,
+    pub(crate) gate: Option<Gate>,
     /// What became of the step.
-    pub outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 /// The cases of the preview.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let approve = Gate::Approve {
         persons: 1,
         seconds: 900,
@@ -113,7 +113,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn fill(store: &dyn Store, cases: &[Case], now: Time) -> Result<(), StoreError> {
+pub(crate) fn fill(store: &dyn Store, cases: &[Case], now: Time) -> Result<(), StoreError> {
     let mut changes = Vec::new();
     for case in cases {
         push(&mut changes, case, now);
@@ -162,12 +162,12 @@ fn journal(time: Time, entry: JournalEntry) -> Change {
 }
 
 /// The incident's id of a case.
-pub fn incident_id(key: &str) -> IncidentId {
+pub(crate) fn incident_id(key: &str) -> IncidentId {
     IncidentId::of(&[key.as_bytes()])
 }
 
 /// The action's id of a case.
-pub fn action_id(key: &str) -> ActionId {
+pub(crate) fn action_id(key: &str) -> ActionId {
     ActionId::of(&[key.as_bytes()])
 }
 
@@ -337,7 +337,7 @@ fn plan_of(case: &Case, incident: IncidentId, gate: Gate, now: Time) -> Plan {
 }
 
 /// The hash of a case's plan.
-pub fn plan_hash(key: &str) -> String {
+pub(crate) fn plan_hash(key: &str) -> String {
     format!("hash-of-{key}")
 }
 
@@ -439,7 +439,7 @@ fn gate_entry(case: &Case, plan: &Plan, gate: Gate, now: Time) -> JournalEntry {
 }
 
 /// The receipt of a plan's only step.
-pub fn receipt_of(plan: &Plan, finding: FindingId, outcome: Outcome, now: Time) -> Receipt {
+pub(crate) fn receipt_of(plan: &Plan, finding: FindingId, outcome: Outcome, now: Time) -> Receipt {
     let step = plan.steps.first().expect("every plan here has one step");
     let stands = outcome.stands();
     Receipt {
@@ -465,7 +465,7 @@ pub fn receipt_of(plan: &Plan, finding: FindingId, outcome: Outcome, now: Time) 
 }
 
 /// A node that is well, but for one silent source.
-pub fn status(now: Time) -> Status {
+pub(crate) fn status(now: Time) -> Status {
     let source = |name: &str, ago: u64, lines: u64, dropped: u64, bad: u64| SourceStatus {
         name: name.into(),
         last_seen: Some(now.minus(Duration::from_secs(ago))),

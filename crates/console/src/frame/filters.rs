@@ -29,3 +29,9 @@ pub(crate) fn per_second(rate: &f64, _values: &dyn askama::Values) -> askama::Re
 pub(crate) fn bytes(number: &u64, _values: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::words::bytes(number))
 }
+
+/// A large count in its unit: 10.1 M.
+#[askama::filter_fn]
+pub(crate) fn short(number: &u64, _values: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::words::short(number))
+}

@@ -275,3 +275,16 @@ pub(crate) fn rate(value: &f64) -> String {
         value => format!("{value:.0}"),
     }
 }
+
+/// A count that fits into a figure: in full below a hundred thousand, then in thousands, millions
+/// or milliards.
+pub(crate) fn short(count: &u64) -> String {
+    let (unit, size) = match *count {
+        0..100_000 => return grouped(count),
+        100_000..1_000_000 => ("k", 1_000),
+        1_000_000..1_000_000_000 => ("M", 1_000_000),
+        _ => ("G", 1_000_000_000),
+    };
+    let tenths = count / (size / 10);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}

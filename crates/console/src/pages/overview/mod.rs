@@ -33,7 +33,7 @@ pub(crate) struct View {
     /// Open incidents by severity, worst first; every level is there.
     open: Vec<SeverityCount>,
     open_total: u64,
-    /// The newest open incidents.
+    /// The most severe of the newest open incidents.
     newest: Vec<IncidentLine>,
     waiting_total: usize,
     waiting: Vec<WaitLine>,
@@ -162,11 +162,7 @@ async fn view(shared: &Shared) -> Result<View, Problem> {
 /// What the store tells; the node's own figures are filled in above.
 fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
     let open = open_by_severity(store)?;
-    let newest = store.incidents(&IncidentQuery {
-        state: Some(IncidentState::Open),
-        limit: ROWS_MAX,
-        ..IncidentQuery::default()
-    })?;
+    let newest = most_urgent(store)?;
     let waiting = store.approvals(true, PAGE_MAX)?;
     let standing = store.receipts(&ReceiptQuery {
         standing_only: true,
@@ -182,7 +178,7 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
         ready: false,
         open_total: open.iter().map(|level| level.count).sum(),
         open,
-        newest: newest.iter().map(IncidentLine::of).collect(),
+        newest,
         waiting_total: waiting.len(),
         oldest_waiting: waiting.iter().map(|wait| Moment(wait.asked)).min(),
         waiting: waiting.iter().take(ROWS_MAX).map(WaitLine::of).collect(),
@@ -196,6 +192,17 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
         sources: Vec::new(),
         strip: strip(store, now)?,
     })
+}
+
+/// Of the newest open incidents the most severe, and of these the newest.
+fn most_urgent(store: &dyn Store) -> Result<Vec<IncidentLine>, StoreError> {
+    let mut open = store.incidents(&IncidentQuery {
+        state: Some(IncidentState::Open),
+        ..IncidentQuery::default()
+    })?;
+    open.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.last)));
+    let first = open.iter().take(ROWS_MAX);
+    Ok(first.map(IncidentLine::of).collect())
 }
 
 impl EffectLine {
