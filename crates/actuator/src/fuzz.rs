@@ -16,8 +16,7 @@ pub fn fuzz_message(bytes: &[u8]) {
         let mut ranges = Vec::new();
         read_message(&message, |set, raw| {
             let standing = raw.standing(set);
-            assert_eq!(standing.action().network(), standing.slot.network());
-            let _text = standing.shown();
+            let _shown = (standing.action(), standing.shown(), standing.expires_s());
             ranges.push((set, raw));
         });
         if let Some((set, _)) = ranges.first().copied() {

@@ -181,10 +181,6 @@ impl Slot {
         key
     }
 
-    fn write_key(&self, writer: &mut Writer) {
-        write_value(writer, &self.key(self.network.network()));
-    }
-
     /// The first address behind the range; `None` when it ends with the last address there is.
     fn end(&self) -> Option<IpAddr> {
         match self.network.broadcast() {
@@ -201,14 +197,13 @@ impl Slot {
 
     /// Writes the element without anything but its key: enough to find and to delete it.
     pub(crate) fn write_bare(&self, writer: &mut Writer) {
-        self.write(writer, |_| ());
+        self.write(writer, None, |_| ());
     }
 
     /// Writes the element with timeout, comment and rate.
     pub(crate) fn write_put(&self, put: &Put, writer: &mut Writer) {
-        self.write(writer, |writer| {
-            let timeout = u64::from(put.seconds).saturating_mul(MILLISECONDS);
-            writer.number64(attribute::TIMEOUT, timeout);
+        let timeout = u64::from(put.seconds).saturating_mul(MILLISECONDS);
+        self.write(writer, Some(timeout), |writer| {
             writer.bytes(attribute::USERDATA, &comment_userdata(put.action_id));
             if let Some(rate) = put.rate {
                 writer.nested(attribute::EXPRESSION, |writer| write_limit(writer, rate));
@@ -216,9 +211,12 @@ impl Slot {
         });
     }
 
-    fn write(&self, writer: &mut Writer, rest: impl FnOnce(&mut Writer)) {
+    fn write(&self, writer: &mut Writer, timeout: Option<u64>, rest: impl FnOnce(&mut Writer)) {
         writer.nested(attribute::ITEM, |writer| {
-            self.write_key(writer);
+            if let Some(timeout) = timeout {
+                writer.number64(attribute::TIMEOUT, timeout);
+            }
+            write_value(writer, &self.key(self.network.network()));
             rest(writer);
         });
         let Some(end) = self.end().filter(|_| self.set.is_range()) else {

@@ -208,10 +208,10 @@ impl Socket {
     }
 
     fn send(&self, what: &'static str, writer: Writer) -> Result<(), KernelError> {
-        let bytes = writer.finish().ok_or(KernelError::TooLarge {
-            what,
-            max: usize::from(u16::MAX),
-        })?;
+        let Some(bytes) = writer.finish() else {
+            let max = usize::from(u16::MAX);
+            return Err(KernelError::TooLarge { what, max });
+        };
         loop {
             match rustix::net::send(&self.descriptor, &bytes, SendFlags::empty()) {
                 Err(Errno::INTR) => (),

@@ -157,6 +157,9 @@ fn range_conflicts<F: Filter>(
     let mut conflicts = Vec::with_capacity(group.len());
     for member in group {
         let slot = member.change.slot;
+        if member.change.put.is_none() {
+            ranges.retain(|range| *range != slot); // it goes before anything comes
+        }
         let adds = slot.set().is_range() && member.change.put.is_some();
         if !adds || ranges.contains(&slot) {
             conflicts.push(None);

@@ -32,6 +32,8 @@ pub(crate) struct Session<F> {
     fence: u64,
     /// What the pages of a running dump are cut from.
     snapshot: Option<Vec<Standing>>,
+    /// Do effects have to be looked for that overlap what was protected since the last look?
+    unchecked: bool,
     /// Requests that were not understood.
     malformed: u64,
 }
@@ -51,6 +53,7 @@ impl<F: Filter> Session<F> {
             rails,
             fence: 0,
             snapshot: None,
+            unchecked: true,
             malformed: 0,
         })
     }
@@ -58,13 +61,12 @@ impl<F: Filter> Session<F> {
     /// Protects what discovery found; effects that overlap what is new go at once. What the kernel
     /// refuses here is tried again at the next discovery.
     pub(crate) fn rediscovered(&mut self, found: &[(IpNet, String)]) {
-        let mut news = false;
         for (network, why) in found {
             // A full list keeps what it has; the engine has rails of its own.
-            news |= self.rails.protect(*network, why).unwrap_or(false);
+            self.unchecked |= self.rails.protect(*network, why).unwrap_or(false);
         }
-        if news {
-            let _told_by_the_next_dump = self.remove_protected();
+        if self.unchecked {
+            self.unchecked = self.remove_protected().is_err();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Network namespaces with a wire between them, and an actuator inside one. Everything made here
 //! is unmade in `Drop`, also when a test fails.
+#![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -137,6 +138,7 @@ pub(crate) fn reaches(from: &UdpSocket, to: &UdpSocket) -> bool {
 pub(crate) struct Actuator {
     pub(crate) process: Child,
     pub(crate) connection: Connection,
+    raw: OwnedFd,
     serial: u64,
 }
 
@@ -177,9 +179,23 @@ impl Actuator {
         let process = process(program, options, theirs).spawn().unwrap();
         Self {
             process,
+            raw: ours.try_clone().unwrap(),
             connection: Connection::new(ours),
             serial: 0,
         }
+    }
+
+    /// The socket itself, to send what no engine would.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.raw
+    }
+
+    /// Closes the engine's side for good and waits for the actuator's end.
+    pub(crate) fn hang_up(&mut self) -> std::process::ExitStatus {
+        let (ours, _theirs) = Connection::pair().unwrap();
+        self.raw = ours.try_clone().unwrap();
+        self.connection = Connection::new(ours);
+        self.process.wait().unwrap()
     }
 
     pub(crate) fn ask(&mut self, verb: Verb) -> Answer {
@@ -282,6 +298,6 @@ pub(crate) fn id_of(action: &Action) -> ActionId {
 pub(crate) fn block(target: &str) -> Action {
     let target = target
         .parse()
-        .unwrap_or_else(|_| target.parse::<std::net::IpAddr>().unwrap().into());
+        .unwrap_or_else(|_| target.parse::<IpAddr>().unwrap().into());
     Action::BlockIp { target }
 }
