@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.commit(vec![Change::User(User {
         name: "ana".into(),
         role: UserRole::Admin,
-        password_hash: password_hash,
+        password_hash,
         created: now,
     })])?;
     tokio::spawn(engine(store.clone()));

@@ -35,12 +35,20 @@ pub(crate) struct Case {
     pub(crate) raw: String,
     /// The gate of its one step; `None` = no plan.
     pub(crate) gate: Option<Gate>,
+    /// Put into every other text field: names, notes, commands.
+    pub(crate) words: Option<String>,
     /// What became of the step.
     pub(crate) outcome: Option<Outcome>,
 }
 
 /// The cases of the preview.
 pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = open_cases();
+    cases.extend(past_cases());
+    cases
+}
+
+fn open_cases() -> Vec<Case> {
     let approve = Gate::Approve {
         persons: 1,
         seconds: 900,
@@ -55,6 +63,7 @@ pub(crate) fn cases() -> Vec<Case> {
             source: "203.0.113.7",
             why: "212 failed logins of root within 9 min from 203.0.113.7, then one that was let in".into(),
             raw: "Nov 25 02:21:07 web01 sshd[41822]: Failed password for root from 203.0.113.7 port 50122 ssh2".into(),
+            words: None,
             gate: Some(approve),
             outcome: None,
         },
@@ -67,9 +76,15 @@ pub(crate) fn cases() -> Vec<Case> {
             source: "198.51.100.23",
             why: "1,024 ports of gw01 tried within 40 s, 1,019 of them without an answer".into(),
             raw: r#"{"event_type":"flow","src_ip":"198.51.100.23","dest_ip":"192.0.2.1","dest_port":3389}"#.into(),
+            words: None,
             gate: Some(Gate::Veto { seconds: 300 }),
             outcome: None,
         },
+    ]
+}
+
+fn past_cases() -> Vec<Case> {
+    vec![
         Case {
             key: "spray",
             title: "One password tried on 38 accounts of mail01 by 192.0.2.144".into(),
@@ -79,6 +94,7 @@ pub(crate) fn cases() -> Vec<Case> {
             source: "192.0.2.144",
             why: "38 accounts tried once each within 6 min from 192.0.2.144, 31 of them do not exist".into(),
             raw: "Nov 25 00:11:40 mail01 sshd[2290]: Invalid user oracle from 192.0.2.144 port 41210".into(),
+            words: None,
             gate: Some(Gate::Ratify { seconds: 600 }),
             outcome: Some(Outcome::Verified),
         },
@@ -91,6 +107,7 @@ pub(crate) fn cases() -> Vec<Case> {
             source: "2001:db8:77::19",
             why: "41 failed logins of deploy in 11 h, one every 16 min, from 2001:db8:77::19".into(),
             raw: "Nov 25 01:40:02 web02 sshd[991]: Failed password for deploy from 2001:db8:77::19 port 60102 ssh2".into(),
+            words: None,
             gate: Some(Gate::Auto),
             outcome: Some(Outcome::Verified),
         },
@@ -103,6 +120,7 @@ pub(crate) fn cases() -> Vec<Case> {
             source: "203.0.113.200",
             why: "19 connections closed before authentication".into(),
             raw: "Nov 24 09:03:11 web01 sshd[702]: Connection closed by 203.0.113.200 port 4022 [preauth]".into(),
+            words: None,
             gate: Some(Gate::Auto),
             outcome: Some(Outcome::Expired),
         },
@@ -183,7 +201,7 @@ fn event_of(case: &Case, now: Time) -> Event {
         time_quality: TimeQuality::Exact,
         observed: time,
         origin: Origin {
-            stream: Name::new("/var/log/auth.log"),
+            stream: Name::new(&said(case, "/var/log/auth.log")),
             parser: Name::new("sshd"),
             position: 48_120 + case.began_min,
         },
@@ -213,10 +231,10 @@ fn finding_of(case: &Case, event: &Event, now: Time) -> Finding {
         id: FindingId::of(&[case.key.as_bytes()]),
         time: began(case, now).plus(Duration::from_secs(540)),
         first: began(case, now),
-        detector: Name::new("brute_force"),
+        detector: Name::new(&said(case, "brute_force")),
         rule: RuleRef {
-            id: Name::new("brute_force.password_guessing"),
-            title: Name::new("Many failed logins of one account"),
+            id: Name::new(&said(case, "brute_force.password_guessing")),
+            title: Name::new(&said(case, "Many failed logins of one account")),
         },
         severity: case.severity,
         confidence: Confidence::clamped(0.97),
@@ -226,7 +244,7 @@ fn finding_of(case: &Case, event: &Event, now: Time) -> Finding {
         evidence_total: 213,
         why: case.why.clone(),
         parts: vec![
-            part("failures", 0.98, 0.5),
+            part(&said(case, "failures"), 0.98, 0.5),
             part("rate against the host's own baseline", 0.91, 0.3),
             part("success after failures", 1.0, 0.2),
         ],
@@ -236,14 +254,17 @@ fn finding_of(case: &Case, event: &Event, now: Time) -> Finding {
 }
 
 fn entities(case: &Case) -> Vec<EntityRef> {
-    let source = case.source.parse().map_or_else(
-        |_| Entity::Domain(Name::new(case.source)),
-        |address| Entity::Ip(address),
-    );
+    let source = case
+        .source
+        .parse()
+        .map_or_else(|_| Entity::Domain(Name::new(case.source)), Entity::Ip);
     vec![
         EntityRef::new(Role::Source, source),
-        EntityRef::new(Role::Destination, Entity::Host(Name::new("web01"))),
-        EntityRef::new(Role::Target, Entity::User(Name::new("root"))),
+        EntityRef::new(
+            Role::Destination,
+            Entity::Host(Name::new(&said(case, "web01"))),
+        ),
+        EntityRef::new(Role::Target, Entity::User(Name::new(&said(case, "root")))),
     ]
 }
 
@@ -265,7 +286,7 @@ fn incident_of(case: &Case, finding: &Finding, now: Time) -> Incident {
         latest: finding.clone(),
         joins: vec![JoinReason {
             finding: finding.id,
-            why: "first of its kind".into(),
+            why: said(case, "first of its kind"),
             score: 0.0,
         }],
         timeline: timeline(case, finding, now),
@@ -279,7 +300,7 @@ fn timeline(case: &Case, finding: &Finding, now: Time) -> Vec<TimelineEntry> {
         entries.push(TimelineEntry {
             time: began(case, now).plus(Duration::from_secs(seconds)),
             kind,
-            text,
+            text: said(case, &text),
             reference: finding.id.to_string(),
         });
     };
@@ -321,7 +342,7 @@ fn plan_of(case: &Case, incident: IncidentId, gate: Gate, now: Time) -> Plan {
         id: PlanId::of(&[case.key.as_bytes()]),
         revision: 1,
         incident,
-        playbook: "brute_force_response".into(),
+        playbook: said(case, "brute_force_response"),
         playbook_version: 1,
         key: case.source.into(),
         sentence: format!("{} guessed passwords on web01", case.source),
@@ -341,10 +362,61 @@ pub(crate) fn plan_hash(key: &str) -> String {
     format!("hash-of-{key}")
 }
 
+/// `usual`, or what the case puts everywhere.
+fn said(case: &Case, usual: &str) -> String {
+    case.words.clone().unwrap_or_else(|| usual.to_owned())
+}
+
 fn step_of(case: &Case, gate: Gate) -> PlanStep {
     let blocks = !matches!(gate, Gate::Veto { .. });
     let address = case.source;
-    let (action, rule, sentence) = match address.parse() {
+    let (action, rule, sentence) = effect_of(case, blocks);
+    PlanStep {
+        id: said(case, if blocks { "block" } else { "limit" }),
+        stage: if blocks {
+            Stage::Primary
+        } else {
+            Stage::Reflex
+        },
+        action,
+        action_id: action_id(case.key),
+        relapse: 0,
+        ttl: Ttl::new(if blocks { 3600 } else { 600 }).expect("between 1 s and 30 days"),
+        after: Vec::new(),
+        on_error: OnError::Compensate,
+        gate,
+        gate_why: said(
+            case,
+            "severity critical, confidence 97 %, one address outside: the matrix asks one person",
+        ),
+        blast: BlastRadius {
+            addresses: 1,
+            internal: false,
+            notes: vec![
+                said(
+                    case,
+                    "1 connection is open to it now: ssh to web01, 38 min old",
+                ),
+                "never seen as benign in the last 30 days".into(),
+                "not on an allow-list, no CDN range".into(),
+            ],
+        },
+        diff: RuleDiff {
+            removed: vec![said(case, &format!("element limit4 {{ {address} }}"))],
+            added: vec![said(case, &rule)],
+        },
+        undo: said(
+            case,
+            &format!("vertice undo {}", ReceiptId::of(&[case.key.as_bytes()])),
+        ),
+        sentence: said(case, &sentence),
+    }
+}
+
+/// Action, rule and sentence.
+fn effect_of(case: &Case, blocks: bool) -> (Action, String, String) {
+    let address = case.source;
+    match address.parse() {
         Ok(address) if !blocks => (
             Action::RateLimit {
                 address,
@@ -372,43 +444,6 @@ fn step_of(case: &Case, gate: Gate) -> PlanStep {
             format!("add element inet vertice block4 {{ {address} }}"),
             format!("Block {address}"),
         ),
-    };
-    PlanStep {
-        id: if blocks {
-            "block".into()
-        } else {
-            "limit".into()
-        },
-        stage: if blocks {
-            Stage::Primary
-        } else {
-            Stage::Reflex
-        },
-        action,
-        action_id: action_id(case.key),
-        relapse: 0,
-        ttl: Ttl::new(if blocks { 3600 } else { 600 }).expect("between 1 s and 30 days"),
-        after: Vec::new(),
-        on_error: OnError::Compensate,
-        gate,
-        gate_why:
-            "severity critical, confidence 97 %, one address outside: the matrix asks one person"
-                .into(),
-        blast: BlastRadius {
-            addresses: 1,
-            internal: false,
-            notes: vec![
-                "1 connection is open to it now: ssh to web01, 38 min old".into(),
-                "never seen as benign in the last 30 days".into(),
-                "not on an allow-list, no CDN range".into(),
-            ],
-        },
-        diff: RuleDiff {
-            removed: vec![format!("element limit4 {{ {address} }}")],
-            added: vec![rule],
-        },
-        undo: format!("vertice undo {}", ReceiptId::of(&[case.key.as_bytes()])),
-        sentence,
     }
 }
 

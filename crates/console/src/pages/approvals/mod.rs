@@ -225,6 +225,3 @@ impl View {
         chosen.map(|wait| wait.id.to_string()).unwrap_or_default()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -145,6 +145,3 @@ async fn view(shared: &Shared) -> Result<View, Problem> {
         status,
     })
 }
-
-#[cfg(test)]
-mod tests;

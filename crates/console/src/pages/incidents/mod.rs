@@ -305,6 +305,3 @@ async fn tell(shared: &Shared, id: IncidentId) -> Result<Story, Problem> {
     let story = shared.ask(move |store| Story::read(store, id, now)).await?;
     story.ok_or(Problem::Missing("incident"))
 }
-
-#[cfg(test)]
-mod tests;

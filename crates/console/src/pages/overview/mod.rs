@@ -164,11 +164,12 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
     let open = open_by_severity(store)?;
     let newest = most_urgent(store)?;
     let waiting = store.approvals(true, PAGE_MAX)?;
-    let standing = store.receipts(&ReceiptQuery {
+    let mut standing = store.receipts(&ReceiptQuery {
         standing_only: true,
         limit: PAGE_MAX,
         ..ReceiptQuery::default()
     })?;
+    standing.sort_by_key(|receipt| receipt.expires.unwrap_or(Time::MAX));
     let hour = now.plus(Duration::from_secs(3600));
     let ending = standing.iter().filter_map(|receipt| receipt.expires);
     Ok(View {
@@ -270,6 +271,3 @@ impl View {
         self.sources.iter().filter(|source| source.silent).count()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,40 @@
+use event::{ManualClock, Time};
+use std::time::Duration;
+
+use crate::frame::words;
+
+#[test]
+fn durations_read_like_a_person_would_say_them() {
+    let age = |seconds| words::age(Duration::from_secs(seconds));
+    assert_eq!(
+        [age(0), age(59), age(60), age(7199), age(86_400)],
+        ["0 s", "59 s", "1 min", "1 h", "1 d"]
+    );
+    let span = |seconds| words::span(Duration::from_secs(seconds));
+    assert_eq!(
+        [span(61), span(3_660), span(90_000)],
+        ["1 min 01 s", "1 h 01 min", "1 d 1 h"]
+    );
+}
+
+#[test]
+fn numbers_keep_their_units() {
+    assert_eq!(words::bytes(&999), "999 B");
+    assert_eq!(words::bytes(&1_000), "1.0 kB");
+    assert_eq!(words::bytes(&3_400_120_330), "3.4 GB");
+    assert_eq!(words::short(&10_058_325), "10.0 M");
+    assert_eq!(words::short(&99_999), "99\u{202f}999");
+    assert_eq!(words::rate(&f64::NAN), "0");
+    assert_eq!(words::rate(&f64::INFINITY), "0");
+    assert_eq!(words::rate(&214.6), "215");
+}
+
+#[test]
+fn a_time_that_is_over_says_so() {
+    let now = words::Moment(Time::EPOCH.plus(Duration::from_secs(100)));
+    let over = words::Moment(Time::EPOCH);
+    assert!(over.left(&now).to_string().contains("time is over"));
+    let clock = ManualClock::at(now.0);
+    let soon = words::Moment(event::Clock::now(&clock).plus(Duration::from_secs(75)));
+    assert!(soon.left(&now).to_string().contains(">1 min 15 s<"));
+}
