@@ -278,7 +278,7 @@ impl Table {
         Ok(standing)
     }
 
-    /// All elements of all sets.
+    /// All elements of all sets, sorted by slot.
     ///
     /// # Errors
     /// [`KernelError`] when the kernel does not answer, or others keep changing the table.
@@ -287,9 +287,6 @@ impl Table {
         for set in Set::ALL {
             all.append(&mut self.dump_set(set)?);
         }
-        // A hash set that grows while it is dumped shows elements twice.
-        all.sort_unstable();
-        all.dedup_by(|left, right| left.slot == right.slot);
         Ok(all)
     }
 
@@ -337,13 +334,23 @@ impl Table {
                 let max = ELEMENTS_MAX;
                 return Err(KernelError::TooLarge { what, max });
             }
-            if whole {
+            standing.sort_unstable();
+            if whole && !shows_twice(&standing) {
                 standing.append(&mut join_ranges(set, raws));
                 return Ok(standing);
             }
         }
         Err(interrupted(what))
     }
+}
+
+/// The kernel counts positions to go on with a dump. A hash set that grows meanwhile changes its
+/// order: as many elements are shown twice as are not shown at all, and no flag tells.
+fn shows_twice(sorted: &[Standing]) -> bool {
+    sorted
+        .iter()
+        .zip(sorted.iter().skip(1))
+        .any(|(left, right)| left.slot == right.slot)
 }
 
 /// Do two networks share an address?
@@ -455,3 +462,6 @@ fn put_part(set: Set, changes: Vec<&Change>) -> Part<'_> {
         });
     })
 }
+
+#[cfg(test)]
+mod tests;
