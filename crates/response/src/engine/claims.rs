@@ -49,6 +49,8 @@ impl Engine {
         action.until = until;
         action.due = due;
         action.sent = false;
+        action.verified = false;
+        action.extended = false;
         let (key, plan) = (action.key, action.plan);
         let wanted = action.step.action.clone();
         let leased = is_leased(action);

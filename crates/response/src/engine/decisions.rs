@@ -57,6 +57,9 @@ impl Engine {
             return;
         }
         let carried = self.carry_out(&decision);
+        if carried.answer.accepted {
+            self.refuse_denied(&decision.wish);
+        }
         self.record_by(
             &decision.who.clone(),
             JournalEntry::Decided {
@@ -117,16 +120,24 @@ impl Engine {
         }
     }
 
+    /// Steps that were denied when a person took a run back stay denied for the rest of it.
+    pub(super) fn refuse_denied(&mut self, wish: &Wish) {
+        let only = match wish {
+            Wish::UndoRun { plan } => Some(*plan),
+            Wish::UndoAll => None,
+            _ => return,
+        };
+        for action in self.tables.actions.values_mut() {
+            let meant = only.is_none_or(|plan| plan == action.plan);
+            action.refused |= meant && action.phase == Phase::Done(Outcome::Denied);
+        }
+    }
+
     fn take_back(&mut self, action: ActionId, who: &str, why: &str) -> Carried {
         let phase = self.tables.actions.get(&action).map(|state| state.phase);
         match phase {
             None => no(format!("nothing waits or stands as {action}")),
-            Some(Phase::Done(outcome)) => {
-                if let Some(state) = self.tables.actions.get_mut(&action) {
-                    state.refused = true;
-                }
-                no(format!("nothing stands: it ended as {outcome}"))
-            }
+            Some(Phase::Done(outcome)) => no(format!("nothing stands: it ended as {outcome}")),
             Some(Phase::Planned | Phase::Gated) => {
                 self.undo_action(action, who, why);
                 yes("denied: nothing was done")

@@ -23,7 +23,12 @@ impl Engine {
                 self.fold_undo(action, &record.who, &reason);
             }
             JournalEntry::Receipt { receipt } => self.fold_receipt(&receipt),
-            JournalEntry::Decided { decision, answer } => self.remember(decision, answer),
+            JournalEntry::Decided { decision, answer } => {
+                if answer.accepted {
+                    self.refuse_denied(&decision.wish);
+                }
+                self.remember(decision, answer);
+            }
             JournalEntry::Closed { plan, .. } => self.forget_run(plan),
             JournalEntry::ModeSet { mode } => {
                 self.mode = mode;

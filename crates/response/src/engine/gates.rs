@@ -8,7 +8,7 @@
 
 use event::decision::{Approval, ApprovalState};
 use event::journal::JournalEntry;
-use event::{ActionId, ActionKind, Gate, Mode, Outcome, PlanId, Time};
+use event::{ActionId, ActionKind, Gate, Mode, Outcome, Plan, PlanId, Time};
 
 use super::receipts::Told;
 use super::state::{Key, Phase, Timer, Wait};
@@ -306,21 +306,23 @@ impl Engine {
 
     /// The plan of these waits changed: they are void. Ratification of what stands is asked anew
     /// under the new plan, within the same time.
-    pub(super) fn void_waits_of(&mut self, plan: PlanId, hash: &str) {
-        let Some(run) = self.tables.runs.get(&plan) else {
+    pub(super) fn void_waits_of(&mut self, newer: &Plan) {
+        let Some(run) = self.tables.runs.get(&newer.id) else {
             return;
         };
-        if run.plan.hash == hash {
-            return;
-        }
+        let same_hash = run.plan.hash == newer.hash;
         for id in run.actions.clone() {
             let Some(wait) = self.tables.waits.get(&id) else {
                 continue;
             };
+            let named = newer.steps.iter().any(|step| step.action_id == id);
+            if same_hash && named {
+                continue;
+            }
             let (mut approval, ends) = (wait.approval.clone(), wait.ends);
             self.close_wait(id, ApprovalState::Stale, ENGINE, "the plan changed");
             if let Gate::Ratify { .. } = approval.gate {
-                hash.clone_into(&mut approval.plan_hash);
+                newer.hash.clone_into(&mut approval.plan_hash);
                 approval.approved_by.clear();
                 self.record(JournalEntry::Gate {
                     approval: Box::new(approval.clone()),

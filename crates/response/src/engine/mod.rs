@@ -3,7 +3,8 @@
 //! One pure state machine over the journal. The driver's contract: commit `records` durably, then
 //! send `requests`, then publish `answers`. A crash between any two of these loses nothing: the
 //! state is the fold of the records, and the first thing a restored engine asks for is a dump of
-//! what stands, which settles everything that was under way.
+//! what stands, which settles everything that was under way. Records that cannot be committed
+//! (a full disk) are a crash too: nothing of that step is sent, and the engine is restored.
 //!
 //! An effect on a target is a set of claims, each with its own end; the kernel element lives until
 //! the last one ends. Nothing is called verified, undone or expired that was not read back.
@@ -44,7 +45,7 @@ pub const RUNS_MAX: usize = 262_144;
 pub const STEPS_MAX: usize = 64;
 /// Most waits open at once; a step beyond is denied with that reason.
 pub const WAITS_MAX: usize = 4096;
-/// Most freed targets remembered; beyond, the one that would lapse first is forgotten.
+/// Most freed targets remembered; beyond, those that would lapse first are forgotten.
 pub const HELD_MAX: usize = 262_144;
 /// Most relapse counts and closed runs remembered; beyond, the oldest is forgotten.
 pub const MEMORY_MAX: usize = 65_536;
@@ -310,10 +311,7 @@ impl Engine {
     /// Takes several inputs at once, so that their operations share requests and their records
     /// one commit. Among decisions, those that take back go first: a tie is theirs.
     pub fn step_all(&mut self, inputs: Vec<Input>, now: Time) -> Output {
-        self.observe_clock(now);
-        self.wake();
-        self.run_timers();
-        self.progress();
+        self.begin_step(now);
         let mut allowing = Vec::new();
         let mut denying = Vec::new();
         for input in inputs {
@@ -332,6 +330,18 @@ impl Engine {
             self.decide(ticket, decision);
             self.progress();
         }
+        self.end_step()
+    }
+
+    /// Time first: what silence has decided is decided before anything else.
+    fn begin_step(&mut self, now: Time) {
+        self.observe_clock(now);
+        self.wake();
+        self.run_timers();
+        self.progress();
+    }
+
+    fn end_step(&mut self) -> Output {
         self.flush();
         self.answer_tickets();
         std::mem::take(&mut self.out)
@@ -361,15 +371,10 @@ impl Engine {
 
     /// Like a step with [`Input::Plan`], naming the finding that moved the run.
     pub fn step_plan(&mut self, plan: Plan, finding: FindingId, now: Time) -> Output {
-        self.observe_clock(now);
-        self.wake();
-        self.run_timers();
-        self.progress();
+        self.begin_step(now);
         self.take_plan(plan, Some(finding));
         self.progress();
-        self.flush();
-        self.answer_tickets();
-        std::mem::take(&mut self.out)
+        self.end_step()
     }
 
     /// How often this step of this playbook was applied to this key and ended: the planner's

@@ -31,11 +31,11 @@ impl Engine {
             return;
         }
         self.counters.plans += 1;
+        self.void_waits_of(&plan);
         self.record(JournalEntry::Planned {
             plan: Box::new(plan.clone()),
         });
         let id = plan.id;
-        self.void_waits_of(id, &plan.hash);
         let steps = plan.steps.clone();
         self.adopt(plan);
         if let Some(run) = self.tables.runs.get_mut(&id) {
@@ -110,7 +110,7 @@ impl Engine {
             .iter()
             .filter_map(|id| Some((*id, self.tables.actions.get(id)?)));
         states
-            .filter(|(_, action)| action.phase.claims())
+            .filter(|(_, action)| action.phase.claims() && action.until > self.now)
             .map(|(id, action)| ((action.step.id.clone(), action.key), id))
             .collect()
     }
@@ -125,6 +125,12 @@ impl Engine {
                 return false;
             }
             Some(action) => match action.phase {
+                Phase::Gated if self.tables.waits.contains_key(&id) => *action.step = step,
+                Phase::Leaving(_) => action.again = Some(Box::new(step)),
+                // The journal's fold learns of an end in time only by its receipt.
+                phase if phase.claims() && action.until <= self.now => {
+                    action.again = Some(Box::new(step));
+                }
                 Phase::Planned | Phase::Gated => {
                     *action.step = step;
                     action.phase = Phase::Planned;
@@ -260,10 +266,9 @@ impl Engine {
         };
         let why = "the deadline of the run is over";
         for id in run.actions.clone() {
-            let Some(action) = self.tables.actions.get_mut(&id) else {
+            let Some(action) = self.tables.actions.get(&id) else {
                 continue;
             };
-            action.refused = false;
             match action.phase {
                 Phase::Planned | Phase::Gated => self.cancel(id, ENGINE, Outcome::Failed, why),
                 Phase::Intent | Phase::Unknown => {
@@ -314,6 +319,10 @@ impl Engine {
         self.tables.timers.remove(&(run.deadline, Timer::Run(plan)));
         for id in run.actions {
             if let Some(action) = self.tables.actions.remove(&id) {
+                if let Some(effect) = self.tables.effects.get_mut(&action.key) {
+                    effect.claims.retain(|claim| *claim != id);
+                    effect.leaving.retain(|leaving| *leaving != id);
+                }
                 for receipt in action.receipt_ids {
                     self.tables.receipts.remove(&receipt);
                 }

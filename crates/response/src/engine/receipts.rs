@@ -124,14 +124,18 @@ impl Engine {
         self.end(id, outcome);
     }
 
-    /// Marks an action as over; counts a relapse if it ever stood.
+    /// Marks an action as over, or as begun anew if a revision asked for that meanwhile; counts a
+    /// relapse if it ever stood.
     pub(super) fn end(&mut self, id: ActionId, outcome: Outcome) {
         let Some(action) = self.tables.actions.get_mut(&id) else {
             return;
         };
         action.phase = super::state::Phase::Done(outcome);
-        let plan = action.plan;
-        let stood = action.verified;
+        let (plan, stood) = (action.plan, action.verified);
+        if let Some(step) = action.again.take() {
+            action.step = step;
+            action.renew();
+        }
         self.tables.moved.push(plan);
         if stood {
             self.count_relapse(id);

@@ -144,6 +144,9 @@ impl Engine {
     fn railed(&mut self, key: Key, reason: &str) {
         self.counters.railed += 1;
         let reason = format!("rail of the actuator: {}", event::hostile(reason));
+        if let Some(effect) = self.tables.effects.get_mut(&key) {
+            effect.tries = effect.tries.saturating_add(1);
+        }
         self.fail_claims(key, &reason);
         self.pause(key, true);
         if let Some(effect) = self.tables.effects.get_mut(&key)

@@ -110,6 +110,8 @@ pub(super) struct ActionState {
     pub(super) verified: bool,
     /// The claim grew; a new receipt is owed when that is read back.
     pub(super) extended: bool,
+    /// A newer revision named the step while it was ending: applied anew after that.
+    pub(super) again: Option<Box<PlanStep>>,
     /// A person said no; asked again only by a new run.
     pub(super) refused: bool,
     /// Why it ends, for the receipt.
@@ -136,6 +138,7 @@ impl ActionState {
             sent: false,
             verified: false,
             extended: false,
+            again: None,
             refused: false,
             reason: String::new(),
             receipts: 0,

@@ -5,7 +5,7 @@
 
 use event::decision::ApprovalState;
 use event::journal::JournalEntry;
-use event::{ActionId, Outcome, PlanId};
+use event::{ActionId, Outcome, PlanId, Time};
 
 use super::state::{Believed, Ending, Key, Phase};
 use super::{ENGINE, Engine, HELD_MAX, HELD_S};
@@ -106,14 +106,27 @@ impl Engine {
     /// the mode is set.
     pub(super) fn hold(&mut self, key: Key) {
         let until = self.after(HELD_S);
-        if self.tables.held.len() >= HELD_MAX && !self.tables.held.contains_key(&key) {
-            let soonest = self.tables.held.iter().min_by_key(|(_, until)| **until);
-            if let Some(soonest) = soonest.map(|(key, _)| *key) {
-                self.tables.held.remove(&soonest);
-                self.counters.forgotten += 1;
-            }
+        if self.tables.held.len() >= HELD_MAX {
+            self.forget_held();
         }
         self.tables.held.insert(key, until);
+    }
+
+    /// Forgets what has lapsed; if that is nothing, the quarter that would lapse first.
+    fn forget_held(&mut self) {
+        let held = &mut self.tables.held;
+        let before = held.len();
+        let mut ends: Vec<Time> = held.values().copied().collect();
+        ends.sort_unstable();
+        let quarter = ends.get(ends.len() / 4).copied().unwrap_or(self.now);
+        let border = if ends.first().is_some_and(|end| *end <= self.now) {
+            self.now
+        } else {
+            quarter
+        };
+        held.retain(|_, end| *end > border);
+        let gone = before.saturating_sub(held.len());
+        self.counters.forgotten += u64::try_from(gone).unwrap_or(u64::MAX);
     }
 
     /// Nobody ratified: the effect goes, which is an end of its time and not an undo.

@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod gates;
 mod load;
+mod random;
 mod sim;
 mod undo;
 
