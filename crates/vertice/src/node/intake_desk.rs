@@ -1,0 +1,220 @@
+//! Hop 1 with its bookkeeping: records go through their stream's parser, events into the durable
+//! log, bad records to the dead letters, offsets beside the snapshot they belong to.
+//!
+//! read = kept + dropped + dead-lettered + known already; each is counted by source.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use event::{Clock, Event, EventId, Name, Time};
+use segment::Writer;
+use sources::{Parsed, Parser, RawRecord, Settings};
+use store::{Change, DeadLetter};
+
+use crate::intake::{Feed, Record};
+use crate::metrics::Metrics;
+
+/// Streams with a parser of their own; beyond this the oldest parser state is dropped.
+const STREAMS_MAX: usize = 4096;
+
+/// Counts of one stream since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamCounts {
+    /// Records read.
+    pub read: u64,
+    /// Events made.
+    pub kept: u64,
+    /// Records that are no events (comments, headers).
+    pub dropped: u64,
+    /// Records that could not be read: dead letters.
+    pub bad: u64,
+    /// Events that were in the log already, after a restart.
+    pub known: u64,
+    /// When the last record came.
+    pub last_seen: Option<Time>,
+}
+
+/// Hop 1.
+pub struct IntakeDesk {
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    log: Writer,
+    settings: Settings,
+    /// Stream prefix → format name, from the configuration.
+    formats: Vec<(String, String)>,
+    parsers: HashMap<Name, Box<dyn Parser>>,
+    pending: HashMap<String, String>,
+    /// Ids in the log beyond the last snapshot, after a restart.
+    pub(crate) known: HashSet<EventId>,
+    /// Per stream.
+    pub counts: HashMap<Name, StreamCounts>,
+    /// Blocks of the log that were set aside when it was opened.
+    pub bad_blocks: u64,
+    unsynced: bool,
+}
+
+impl IntakeDesk {
+    /// A desk that writes to `log`.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        log: Writer,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            clock,
+            metrics,
+            log,
+            settings,
+            formats: Vec::new(),
+            parsers: HashMap::new(),
+            pending: HashMap::new(),
+            known: HashSet::new(),
+            counts: HashMap::new(),
+            bad_blocks: 0,
+            unsynced: false,
+        }
+    }
+
+    /// Records of streams that begin with `prefix` are of `format`.
+    pub fn format(&mut self, prefix: String, format: String) {
+        self.formats.push((prefix, format));
+    }
+
+    /// Takes a batch; the events are appended to the log, not yet durable.
+    ///
+    /// # Errors
+    /// The log refused.
+    pub fn receive(&mut self, feed: Feed, changes: &mut Vec<Change>) -> anyhow::Result<Vec<Event>> {
+        let (records, offsets) = match feed {
+            Feed::Batch { records, offsets } => (records, offsets),
+            Feed::Ended { stream } => {
+                tracing::info!(%stream, "source ended");
+                return Ok(Vec::new());
+            }
+            Feed::Problem { stream, text } => {
+                tracing::warn!(%stream, text, "source has a problem");
+                self.metrics.problem(stream.as_str());
+                return Ok(Vec::new());
+            }
+        };
+        let mut events = Vec::with_capacity(records.len());
+        for record in &records {
+            self.parse(record, &mut events, changes);
+        }
+        self.append(&events)?;
+        for offset in offsets {
+            self.pending.insert(offset.stream, offset.state);
+        }
+        Ok(events)
+    }
+
+    fn parse(&mut self, record: &Record, events: &mut Vec<Event>, changes: &mut Vec<Change>) {
+        let raw = RawRecord {
+            stream: &record.stream,
+            position: record.position,
+            observed: record.observed,
+            bytes: &record.bytes,
+            spoofable: record.spoofable,
+        };
+        let parsed = self.parser(&record.stream).parse(&raw);
+        let counts = self.counts.entry(record.stream.clone()).or_default();
+        counts.read += 1;
+        counts.last_seen = Some(record.observed);
+        match parsed {
+            Parsed::Event(event) if self.known.remove(&event.id) => counts.known += 1,
+            Parsed::Event(event) => {
+                counts.kept += 1;
+                events.push(*event);
+            }
+            Parsed::Nothing(_) => counts.dropped += 1,
+            Parsed::Bad(reason) => {
+                counts.bad += 1;
+                let reason = reason.to_string();
+                changes.push(Change::DeadLetter(dead_letter(
+                    record,
+                    reason,
+                    self.clock.now(),
+                )));
+            }
+        }
+    }
+
+    fn parser(&mut self, stream: &Name) -> &mut Box<dyn Parser> {
+        if self.parsers.len() >= STREAMS_MAX && !self.parsers.contains_key(stream) {
+            self.parsers.clear();
+        }
+        let (formats, settings) = (&self.formats, &self.settings);
+        self.parsers.entry(stream.clone()).or_insert_with(|| {
+            let format = formats
+                .iter()
+                .find(|(prefix, _)| stream.as_str().starts_with(prefix));
+            let named = format.and_then(|(_, format)| sources::by_name(format, settings));
+            named.unwrap_or_else(|| sources::auto(settings))
+        })
+    }
+
+    fn append(&mut self, events: &[Event]) -> anyhow::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::with_capacity(events.len());
+        for event in events {
+            bytes.push((event.time, serde_json::to_vec(event)?));
+        }
+        let records: Vec<(Time, &[u8])> = bytes
+            .iter()
+            .map(|(time, bytes)| (*time, bytes.as_slice()))
+            .collect();
+        self.log.append(&records)?;
+        self.unsynced = true;
+        Ok(())
+    }
+
+    /// Makes everything received so far durable: from here on it is acknowledged.
+    ///
+    /// # Errors
+    /// The log refused.
+    pub fn sync(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.unsynced) {
+            self.log.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Offsets and log position that belong to the snapshot being made.
+    ///
+    /// # Errors
+    /// Old segments could not be removed.
+    pub fn offsets(&mut self, changes: &mut Vec<Change>) -> anyhow::Result<()> {
+        for (stream, state) in self.pending.drain() {
+            changes.push(Change::Offset { stream, state });
+        }
+        let value = self.log.next_sequence().to_string();
+        changes.push(Change::Value {
+            key: super::LOG_SEQUENCE.into(),
+            value,
+        });
+        // What the snapshot covers is never read again.
+        self.known = HashSet::new();
+        self.log.retain(self.clock.now())?;
+        Ok(())
+    }
+
+    /// Bytes that the log holds.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+}
+
+fn dead_letter(record: &Record, reason: String, time: Time) -> DeadLetter {
+    DeadLetter {
+        id: 0,
+        time,
+        stage: "parse".into(),
+        reason,
+        stream: record.stream.as_str().into(),
+        position: record.position,
+        bytes: record.bytes.clone(),
+    }
+}

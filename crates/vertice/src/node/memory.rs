@@ -1,0 +1,110 @@
+//! What the pipeline remembers between turns beside the areas' own state: recent events for
+//! evidence, known findings, the last decision seen, when to snapshot.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use event::{Address, Event, EventId, Finding, FindingId};
+use store::{Change, DecisionTicket, NumberedDecision, Store, StoreError};
+
+use super::connections::Connections;
+
+/// Recent events kept so that a finding's evidence can be stored with it.
+const RECENT_MAX: usize = 65_536;
+/// Bytes of raw records that the recent events may hold.
+const RECENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A snapshot is made when this long has passed …
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
+/// … or this many events were read.
+const SNAPSHOT_EVENTS: u64 = 500_000;
+/// Decisions taken in one turn.
+const DECISIONS_MAX: usize = 256;
+
+/// What the pipeline remembers between turns.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Events since the start.
+    pub events: u64,
+    /// Findings since the start.
+    pub findings: u64,
+    recent: HashMap<EventId, Event>,
+    order: VecDeque<EventId>,
+    recent_bytes: usize,
+    marker: u64,
+    ticket: DecisionTicket,
+    snapshot_at: Duration,
+    snapshot_events: u64,
+    /// Findings at or before the restart may be in the store already; later ones are not asked.
+    pub(crate) replaying: bool,
+    /// Live connections of this machine, for the blast radius; `None` when enforcing elsewhere.
+    pub(crate) connections: Option<Connections>,
+}
+
+impl Memory {
+    /// Keeps an event for a while, in case a finding rests on it.
+    pub fn recent(&mut self, event: &Event) {
+        self.recent_bytes += event.raw.len();
+        self.order.push_back(event.id);
+        self.recent.insert(event.id, event.clone());
+        while self.order.len() > RECENT_MAX || self.recent_bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            let gone = self
+                .recent
+                .remove(&oldest)
+                .map_or(0, |event| event.raw.len());
+            self.recent_bytes = self.recent_bytes.saturating_sub(gone);
+        }
+    }
+
+    /// Stores the events that a finding rests on, as far as they are still here.
+    pub fn evidence(&self, finding: &Finding, changes: &mut Vec<Change>) {
+        let events = finding.evidence.iter().filter_map(|id| self.recent.get(id));
+        changes.extend(events.map(|event| Change::Evidence(event.clone())));
+    }
+
+    /// Was this finding committed before the restart?
+    pub fn is_known(&self, store: &dyn Store, id: FindingId) -> bool {
+        self.replaying && matches!(store.finding(id), Ok(Some(_)))
+    }
+
+    /// Live connections between this machine and `address`.
+    pub fn connections(&self, address: Address) -> Option<u32> {
+        self.connections
+            .as_ref()
+            .map(|connections| connections.with(address))
+    }
+
+    /// Decisions that nobody has answered yet, when the store says that something changed.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn new_decisions(
+        &mut self,
+        store: &dyn Store,
+    ) -> Result<Vec<NumberedDecision>, StoreError> {
+        let marker = store.change_marker()?;
+        if marker == self.marker {
+            return Ok(Vec::new());
+        }
+        self.marker = marker;
+        let decisions = store.decisions_after(self.ticket, DECISIONS_MAX)?;
+        if let Some((ticket, _)) = decisions.last() {
+            self.ticket = *ticket;
+        }
+        Ok(decisions)
+    }
+
+    /// Is it time to snapshot? Takes note that it is done.
+    pub fn snapshot_due(&mut self, elapsed: Duration, stopping: bool) -> bool {
+        let events = self.events.saturating_sub(self.snapshot_events);
+        let aged = elapsed.saturating_sub(self.snapshot_at) >= SNAPSHOT_EVERY;
+        let due = stopping || aged || events >= SNAPSHOT_EVENTS;
+        if due {
+            self.snapshot_at = elapsed;
+            self.snapshot_events = self.events;
+        }
+        due
+    }
+}

@@ -1,0 +1,113 @@
+//! The node's own account of itself, for `vertice status`, the console and `/readyz`.
+
+use event::Mode;
+use store::{ActuatorStatus, HopStatus, SourceStatus, Status};
+
+use super::ActuatorLink;
+use crate::config::Config;
+use crate::mailbox::FEED_BYTES_MAX;
+use crate::pipeline::Pipeline;
+
+/// Dead letters counted in the status.
+const DEAD_LETTERS_MAX: usize = 10_000;
+const HOUR_S: u64 = 3600;
+
+/// How the node stands now.
+pub(super) fn of(pipeline: &Pipeline, config: &Config, link: Option<&ActuatorLink>) -> Status {
+    let now = pipeline.clock.now();
+    let actuator = actuator(config.response.mode, link);
+    let standing = pipeline.engine.standing();
+    let hour = std::time::Duration::from_secs(HOUR_S);
+    let expiring = standing
+        .iter()
+        .filter(|effect| effect.expires <= now.plus(hour))
+        .count();
+    let waiting = pipeline.engine.waiting();
+    let uptime_s = now.since(pipeline.started).as_secs();
+    let events_total = pipeline.memory.events;
+    Status {
+        node: config.node.name.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        mode: config.response.mode,
+        pid: std::process::id(),
+        started: pipeline.started,
+        now,
+        uptime_s,
+        ready: actuator.reachable || config.response.mode == Mode::Observe,
+        actuator,
+        sources: sources(pipeline),
+        events_total,
+        findings_total: pipeline.memory.findings,
+        events_per_s: events_total as f64 / uptime_s.max(1) as f64,
+        hops: hops(pipeline),
+        effects_standing: standing.len() as u64,
+        effects_expiring_1h: expiring as u64,
+        approvals_waiting: waiting.len() as u64,
+        oldest_approval: waiting.iter().map(|approval| approval.asked).min(),
+        log_bytes: pipeline.desk.log_bytes(),
+        bad_blocks: pipeline.desk.bad_blocks,
+        dead_letters: pipeline
+            .store
+            .dead_letters(DEAD_LETTERS_MAX)
+            .map_or(0, |letters| letters.len() as u64),
+        ..Status::default()
+    }
+}
+
+fn actuator(mode: Mode, link: Option<&ActuatorLink>) -> ActuatorStatus {
+    let Some(link) = link else {
+        let state = format!("not started: mode {mode} changes nothing");
+        return ActuatorStatus {
+            state,
+            reachable: false,
+            generation: 0,
+        };
+    };
+    let (reachable, problem) = link.state();
+    let state = match (reachable, problem.as_str()) {
+        (true, _) => "reachable".into(),
+        (false, "") => "not reachable".into(),
+        (false, problem) => format!("not reachable: {problem}"),
+    };
+    ActuatorStatus {
+        state,
+        reachable,
+        generation: link.generation(),
+    }
+}
+
+fn sources(pipeline: &Pipeline) -> Vec<SourceStatus> {
+    let row = |(stream, counts): (&event::Name, &super::intake_desk::StreamCounts)| SourceStatus {
+        name: stream.to_string(),
+        last_seen: counts.last_seen,
+        lines: counts.read,
+        kept: counts.kept + counts.known,
+        dropped: counts.dropped,
+        bad: counts.bad,
+    };
+    let mut rows: Vec<SourceStatus> = pipeline.desk.counts.iter().map(row).collect();
+    rows.sort_by(|left, right| left.name.cmp(&right.name));
+    rows
+}
+
+fn hops(pipeline: &Pipeline) -> Vec<HopStatus> {
+    let evicted = pipeline
+        .detectors
+        .iter()
+        .map(|detector| detector.size().1)
+        .sum();
+    let hop = |name: &str, drops: u64| HopStatus {
+        name: name.into(),
+        queue_limit_bytes: FEED_BYTES_MAX as u64,
+        drops,
+        ..HopStatus::default()
+    };
+    let bad = pipeline.desk.counts.values().map(|counts| counts.bad).sum();
+    vec![
+        hop("sources", bad),
+        hop("detect", evicted),
+        hop("fusion", pipeline.fusion.evicted()),
+        hop("plan", 0),
+        hop("respond", 0),
+    ]
+}

@@ -1,0 +1,305 @@
+//! The whole wiring, in the order of one event: records → events → findings → incidents → plans →
+//! engine → requests. One turn of [`Pipeline::turn`] takes what waits, does the five hops, makes
+//! everything durable in one log sync and one transaction, and only then hands out the requests.
+//!
+//! Absent on purpose: threads, sockets and waiting (`node` has them), and any algorithm.
+
+use std::sync::Arc;
+
+use event::actuate::{Reply, Request};
+use event::journal::JournalRecord;
+use event::{Clock, Detector, Event, Finding, Incident, Mode, Out, Receipt, Time};
+use fusion::Fusion;
+use response::engine::{Engine, Input, Output};
+use response::playbook::{PlanContext, Playbooks};
+use response::rails::Rails;
+use store::{Change, Store};
+
+use crate::intake::Feed;
+use crate::mailbox::Mail;
+use crate::metrics::Metrics;
+use crate::node::intake_desk::IntakeDesk;
+use crate::node::{latency::Latency, memory::Memory, story};
+
+/// What the node tells the pipeline besides records.
+#[derive(Debug)]
+pub enum Control {
+    /// The actuator answered.
+    Reply(Reply),
+    /// The actuator cannot be reached.
+    ActuatorLost,
+    /// It can be reached again.
+    ActuatorBack,
+    /// The never-block list was found anew.
+    Rails(Rails),
+    /// A second has passed.
+    Tick,
+    /// Finish: snapshot, and take no more.
+    Stop,
+}
+
+/// The five hops and what they keep.
+pub struct Pipeline {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) desk: IntakeDesk,
+    pub(crate) detectors: Vec<Box<dyn Detector>>,
+    pub(crate) fusion: Fusion,
+    pub(crate) playbooks: Playbooks,
+    pub(crate) engine: Engine,
+    pub(crate) rails: Rails,
+    pub(crate) memory: Memory,
+    pub(crate) latency: Latency,
+    pub(crate) mode: Mode,
+    /// Are sources followed live? Then the wall clock moves the watermark too.
+    pub(crate) live: bool,
+    pub(crate) watermark: Time,
+    pub(crate) started: Time,
+}
+
+/// What a turn wants done, once it is durable.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// To the actuator, in order.
+    pub requests: Vec<Request>,
+    /// Topics of the console that changed.
+    pub changed: Vec<&'static str>,
+    /// Receipts of this turn, for whoever watches (the demo).
+    pub receipts: Vec<Receipt>,
+    /// Findings of this turn.
+    pub findings: Vec<Finding>,
+    /// Was there nothing to do?
+    pub idle: bool,
+}
+
+/// What one turn gathers before it is made durable.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) turn: Turn,
+}
+
+impl Pipeline {
+    /// Takes what waits through the hops; on `Ok` all of it is durable.
+    ///
+    /// # Errors
+    /// The log or the store refused: nothing was acknowledged, the node must stop or retry.
+    pub fn turn(&mut self, mail: Mail<Control, Feed>) -> anyhow::Result<Turn> {
+        let mut draft = Draft::default();
+        let idle = mail.control.is_empty() && mail.feed.is_none();
+        let mut stopping = false;
+        for control in mail.control {
+            stopping |= matches!(control, Control::Stop);
+            self.control(control, &mut draft);
+        }
+        self.decisions(&mut draft)?;
+        if let Some(feed) = mail.feed {
+            self.feed(feed, &mut draft)?;
+        }
+        self.desk.sync()?;
+        self.remember(stopping, &mut draft)?;
+        draft.turn.idle = idle && draft.changes.is_empty();
+        self.commit(draft)
+    }
+
+    fn control(&mut self, control: Control, draft: &mut Draft) {
+        match control {
+            Control::Reply(reply) => self.engine_step(Input::Reply(reply), draft),
+            Control::ActuatorLost => self.engine_step(Input::ActuatorLost, draft),
+            Control::ActuatorBack => self.engine_step(Input::ActuatorBack, draft),
+            Control::Rails(rails) => {
+                self.rails = rails.clone();
+                self.engine_step(Input::Rails(rails), draft);
+            }
+            Control::Tick => self.tick(draft),
+            Control::Stop => {}
+        }
+    }
+
+    fn tick(&mut self, draft: &mut Draft) {
+        self.engine_step(Input::Tick, draft);
+        if self.live {
+            self.advance(self.clock.now(), draft);
+        }
+        self.metrics.tick(self);
+    }
+
+    /// What persons decided since the last turn, by any door.
+    fn decisions(&mut self, draft: &mut Draft) -> anyhow::Result<()> {
+        for (ticket, decision) in self.memory.new_decisions(self.store.as_ref())? {
+            self.engine_step(
+                Input::Decision {
+                    ticket: ticket.0,
+                    decision,
+                },
+                draft,
+            );
+        }
+        Ok(())
+    }
+
+    /// Hop 1: records become events, and events become durable.
+    fn feed(&mut self, feed: Feed, draft: &mut Draft) -> anyhow::Result<()> {
+        let events = self.desk.receive(feed, &mut draft.changes)?;
+        for event in &events {
+            self.observe(event, draft);
+        }
+        self.memory.events += events.len() as u64;
+        Ok(())
+    }
+
+    /// Hop 2: an event may become findings.
+    pub(crate) fn observe(&mut self, event: &Event, draft: &mut Draft) {
+        let mut out = Out::default();
+        for detector in &mut self.detectors {
+            detector.observe(event, &mut out);
+        }
+        // A record from the future must not close everybody's windows.
+        let reached = event.time.min(event.observed);
+        if reached.seconds() > self.watermark.seconds() {
+            self.advance(reached, draft);
+        }
+        self.memory.recent(event);
+        for finding in out.take() {
+            self.latency.finding(&finding, event.observed);
+            self.join(finding, draft);
+        }
+    }
+
+    fn advance(&mut self, watermark: Time, draft: &mut Draft) {
+        if watermark <= self.watermark {
+            return;
+        }
+        self.watermark = watermark;
+        let mut out = Out::default();
+        for detector in &mut self.detectors {
+            detector.advance(watermark, &mut out);
+        }
+        for finding in out.take() {
+            self.join(finding, draft);
+        }
+        for incident in self.fusion.advance(watermark) {
+            draft.changes.push(Change::Incident(incident));
+        }
+    }
+
+    /// Hop 3: a finding joins an incident. After a restart it may be known already: then the
+    /// incident is rebuilt, but nothing is planned twice.
+    fn join(&mut self, finding: Finding, draft: &mut Draft) {
+        let known = self.memory.is_known(self.store.as_ref(), finding.id);
+        self.metrics.finding(&finding);
+        self.memory.findings += 1;
+        let joined = self.fusion.join(finding.clone());
+        let incident = joined.incident;
+        if known {
+            return;
+        }
+        self.memory.evidence(&finding, &mut draft.changes);
+        draft.changes.push(Change::Finding {
+            incident: incident.id,
+            finding: finding.clone(),
+        });
+        draft.changes.push(Change::Incident(incident.clone()));
+        draft.turn.findings.push(finding);
+        draft.turn.changed.push("incidents");
+        self.plan(&incident, draft);
+    }
+
+    /// Hop 4: an incident may call for plans.
+    fn plan(&mut self, incident: &Incident, draft: &mut Draft) {
+        let engine = &self.engine;
+        let memory = &self.memory;
+        let context = PlanContext {
+            mode: self.mode,
+            now: self.clock.now(),
+            rails: &self.rails,
+            relapses: &|playbook, key, step| engine.relapses(playbook, key, step),
+            connections: &|address| memory.connections(address),
+        };
+        for plan in self.playbooks.plan(incident, &context) {
+            self.note(incident.id, story::of_plan(&plan), draft);
+            let output = self
+                .engine
+                .step_plan(plan, incident.latest.id, self.clock.now());
+            self.carry_out(output, draft);
+        }
+    }
+
+    /// Hop 5: the engine writes down what it is about to do, then asks.
+    fn engine_step(&mut self, input: Input, draft: &mut Draft) {
+        let output = self.engine.step(input, self.clock.now());
+        self.carry_out(output, draft);
+    }
+
+    fn carry_out(&mut self, output: Output, draft: &mut Draft) {
+        let now = self.clock.now();
+        draft.turn.requests.extend(output.requests);
+        for (ticket, answer) in output.answers {
+            let ticket = store::DecisionTicket(ticket);
+            draft.changes.push(Change::Answer { ticket, answer });
+        }
+        for record in output.records {
+            self.journalled(record, now, draft);
+        }
+    }
+
+    fn journalled(&mut self, record: JournalRecord, now: Time, draft: &mut Draft) {
+        if let Some((incident, entry)) = story::of_record(&record) {
+            self.note(incident, entry, draft);
+        }
+        if let Some(receipt) = story::receipt_of(&record) {
+            let standing = receipt.outcome.stands();
+            if let Some(incident) = self.fusion.contained(receipt.incident, standing, now) {
+                draft.changes.push(Change::Incident(incident));
+            }
+            self.metrics
+                .receipt(receipt, self.latency.receipt(receipt, now));
+            draft.turn.receipts.push(receipt.clone());
+        }
+        draft.turn.changed.push("approvals");
+        draft.changes.push(Change::Journal(record));
+    }
+
+    fn note(
+        &mut self,
+        incident: event::IncidentId,
+        entry: event::TimelineEntry,
+        draft: &mut Draft,
+    ) {
+        if let Some(changed) = self.fusion.note(incident, entry) {
+            draft.changes.push(Change::Incident(changed));
+            draft.turn.changed.push("incidents");
+        }
+    }
+
+    /// Snapshots of all state, with the offsets that belong to it, when it is time.
+    fn remember(&mut self, stopping: bool, draft: &mut Draft) -> anyhow::Result<()> {
+        if !self.memory.snapshot_due(self.clock.elapsed(), stopping) {
+            return Ok(());
+        }
+        for detector in &self.detectors {
+            let name = format!("detector/{}", detector.name());
+            draft.changes.push(Change::Snapshot {
+                name,
+                bytes: detector.snapshot(),
+            });
+        }
+        draft.changes.push(Change::Snapshot {
+            name: "fusion".into(),
+            bytes: self.fusion.snapshot(),
+        });
+        self.desk.offsets(&mut draft.changes)
+    }
+
+    /// One transaction for everything; what it refuses was never acknowledged.
+    pub(crate) fn commit(&mut self, draft: Draft) -> anyhow::Result<Turn> {
+        let Draft { changes, mut turn } = draft;
+        if !changes.is_empty() {
+            self.store.commit(story::newest_incidents(changes))?;
+        }
+        turn.changed.sort_unstable();
+        turn.changed.dedup();
+        Ok(turn)
+    }
+}
