@@ -2,8 +2,9 @@
 //! decoders.
 //!
 //! Fields that start with an underscore are the journal's own; `SYSLOG_IDENTIFIER` is the
-//! writer's claim. A record whose claim and `_COMM` differ, or that a plain user wrote, is marked
-//! spoofable: `logger -t sshd` is open to everybody.
+//! writer's claim. A record whose claim and `_COMM` differ is marked spoofable (`logger -t sshd` is
+//! open to everybody), and so is one of a plain user, except by a program of that name in a
+//! system folder: `sudo` and `su` log under the user's own id.
 //!
 //! Absent on purpose: the binary export format, cursors (the reader's), and other fields.
 
@@ -19,7 +20,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use crate::names::Names;
 use crate::programs::{Message, Programs};
 use crate::record::{BadReason, Parsed, Parser, RawRecord, Stamp, event_of, refused};
-use crate::text::whole;
+use crate::text::{cut, whole};
 
 /// Bytes kept of a message that came as a list of numbers.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -44,6 +45,8 @@ struct Line<'a> {
     claimed_pid: Option<Text<'a>>,
     #[serde(rename = "_UID", borrow, default)]
     user_id: Option<Text<'a>>,
+    #[serde(rename = "_EXE", borrow, default)]
+    executable: Option<Text<'a>>,
     #[serde(rename = "MESSAGE", borrow, default)]
     message: Option<Text<'a>>,
 }
@@ -185,13 +188,35 @@ fn stamp(line: &Line<'_>) -> Option<Stamp> {
 
 /// Is the program's name only a claim?
 fn claimed(line: &Line<'_>) -> bool {
-    let plain_user = text_of(&line.user_id).is_some_and(|id| id != "0");
-    let (Some(claim), Some(command)) = (text_of(&line.identifier), text_of(&line.command)) else {
-        return plain_user;
+    let Some(claim) = text_of(&line.identifier) else {
+        return false;
     };
-    let claim = claim.rsplit('/').next().unwrap_or(claim).as_bytes();
-    let claim = claim
-        .get(..claim.len().min(COMMAND_BYTES_MAX))
-        .unwrap_or_default();
-    plain_user || !claim.eq_ignore_ascii_case(command.as_bytes())
+    let claim = claim.rsplit('/').next().unwrap_or(claim);
+    let plain_user = text_of(&line.user_id).is_some_and(|id| id != "0");
+    if plain_user && !installed(claim, text_of(&line.executable)) {
+        return true;
+    }
+    text_of(&line.command).is_some_and(|command| !same_command(claim, command))
+}
+
+/// Folders in which only root installs programs.
+const SYSTEM_FOLDERS: [&str; 6] = [
+    "/bin/",
+    "/sbin/",
+    "/usr/bin/",
+    "/usr/lib/",
+    "/usr/libexec/",
+    "/usr/sbin/",
+];
+
+fn installed(claim: &str, executable: Option<&str>) -> bool {
+    let Some(path) = executable else { return false };
+    let known = SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder));
+    known && path.rsplit('/').next() == Some(claim)
+}
+
+/// The kernel cuts a program's name; `CRON` is cron's.
+fn same_command(claim: &str, command: &str) -> bool {
+    let claim = cut(claim, COMMAND_BYTES_MAX);
+    claim.eq_ignore_ascii_case(command)
 }

@@ -58,7 +58,7 @@ impl Programs {
     }
 
     fn understood(&mut self, program: &str, message: &Message<'_>) -> Option<Body> {
-        if let Some(line) = pam::read(program, message.text) {
+        if let Some(line) = pam::read(program, is_pam_tag(message.program), message.text) {
             return self.pam(line, message);
         }
         match program {
@@ -98,7 +98,14 @@ impl Programs {
 /// The program without its folder and without PAM's old suffix (`sshd(pam_unix)`).
 fn base_name(program: &str) -> &str {
     let name = program.rsplit('/').next().unwrap_or(program);
-    name.strip_suffix("(pam_unix)").unwrap_or(name)
+    name.strip_suffix(PAM_TAG).unwrap_or(name)
+}
+
+/// What PAM before 0.99 put behind the program's name.
+const PAM_TAG: &str = "(pam_unix)";
+
+fn is_pam_tag(program: &str) -> bool {
+    program.ends_with(PAM_TAG)
 }
 
 /// `(root) CMD (run-parts /etc/cron.hourly)`: the user and the command get fields of their own.

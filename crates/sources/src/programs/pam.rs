@@ -38,9 +38,10 @@ pub(super) struct Opened<'a> {
     by: Option<&'a str>,
 }
 
-/// Reads a message that a PAM module wrote; `None` if none did.
-pub(super) fn read<'a>(program: &'a str, text: &'a str) -> Option<Line<'a>> {
-    let (service, rest) = module(program, text)?;
+/// Reads a message that a PAM module wrote; `None` if none did. The old form has the module in
+/// the tag (`sshd(pam_unix)[1]:`): `tagged` says so, and `program` is without it.
+pub(super) fn read<'a>(program: &'a str, tagged: bool, text: &'a str) -> Option<Line<'a>> {
+    let (service, rest) = module(program, tagged, text)?;
     if let Some(rest) = rest.strip_prefix("authentication failure; ") {
         return Some(failure(service, rest, 1));
     }
@@ -60,11 +61,11 @@ pub(super) fn read<'a>(program: &'a str, text: &'a str) -> Option<Line<'a>> {
 }
 
 /// The service and what follows, if a PAM module speaks.
-fn module<'a>(program: &'a str, text: &'a str) -> Option<(&'a str, &'a str)> {
+fn module<'a>(program: &'a str, tagged: bool, text: &'a str) -> Option<(&'a str, &'a str)> {
     if let Some(rest) = text.strip_prefix("(pam_unix) ") {
         return Some((program, rest));
     }
-    if text.starts_with("PAM ") || bare(text) {
+    if tagged || text.starts_with("PAM ") {
         return Some((program, text));
     }
     let rest = text.strip_prefix("pam_")?;
@@ -75,12 +76,6 @@ fn module<'a>(program: &'a str, text: &'a str) -> Option<(&'a str, &'a str)> {
     let inside = head.split_once('(').map(|(_, inside)| inside);
     let service = inside.and_then(|inside| inside.split_once(':'));
     Some((service.map_or(program, |(service, _)| service), rest))
-}
-
-/// The old form has the module in the tag (`sshd(pam_unix)[1]:`), which the caller took off.
-fn bare(text: &str) -> bool {
-    text.starts_with("authentication failure; logname=")
-        || (text.starts_with("session ") && text.contains(" for user "))
 }
 
 /// `PAM 5 more authentication failures; logname= …`: the sum of what was already said.

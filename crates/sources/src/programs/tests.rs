@@ -281,6 +281,11 @@ fn everyday_lines_are_messages() {
         ("sudo", "alice : (command continued) ; COMMAND=x"),
         ("su", "No passwd entry for user 'x'"),
         ("usermod", "add 'eve' to shadow group 'sudo'"),
+        (
+            "x",
+            "authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=192.0.2.7",
+        ),
+        ("x", "session opened for user root by (uid=0)"),
         ("postfix/smtpd", "connect from unknown[192.0.2.7]"),
     ] {
         assert!(
