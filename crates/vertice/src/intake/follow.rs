@@ -178,14 +178,6 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
-    fn drop(&mut self) {
-        for tail in &mut self.tails {
-            tail.close(&mut self.watcher);
-        }
-    }
-}
-
 fn folder_of(path: &Path) -> &Path {
     let folder = path
         .parent()

@@ -414,13 +414,6 @@ impl Tail {
         Ok(())
     }
 
-    /// Ends watching; for a stream that is given up.
-    pub(super) fn close(&mut self, watcher: &mut Watcher) {
-        for entry in self.files.drain(..) {
-            watcher.unwatch(entry.watch);
-        }
-    }
-
     fn push(&mut self, file: OpenFile, watch: Option<i32>) {
         self.files.push(Entry {
             file,

@@ -348,7 +348,7 @@ fn without_inotify_files_are_followed_all_the_same() {
     let (dir, path) = folder();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
     let (sender, receiver) = sync_channel(4);
-    let mut intake = start(
+    let intake = start(
         Vec::new(),
         HashMap::new(),
         Arc::clone(&clock),
