@@ -433,9 +433,7 @@ fn effect_of(case: &Case, blocks: bool) -> (Action, String, String) {
                 target: event::Address::ip(address).into(),
             },
             format!("add element inet vertice block4 {{ {address} timeout 1h }}"),
-            format!(
-                "Block {address} on web01 for 1 h because a login succeeded after 212 failures"
-            ),
+            format!("Block {address} on web01 for 1 h"),
         ),
         Err(_) => (
             Action::BlockIp {

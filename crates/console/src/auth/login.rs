@@ -65,7 +65,12 @@ pub(crate) async fn enter(
     Form(form): Form<Credentials>,
 ) -> Result<Response, Problem> {
     let now = shared.app.clock.elapsed();
-    if !shared.logins.admit(&form.name, now) {
+    let short: String = form
+        .name
+        .chars()
+        .take(super::setup::NAME_CHARS_MAX)
+        .collect();
+    if !shared.logins.admit(&short, now) {
         let wrong = "Too many tries. Wait a minute, then try again.";
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Ok(page(status, form.next, form.name, wrong));

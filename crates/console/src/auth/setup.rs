@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::state::Shared;
 
 /// Most characters of an account's name.
-const NAME_CHARS_MAX: usize = 32;
+pub(crate) const NAME_CHARS_MAX: usize = 32;
 
 #[derive(Template)]
 #[template(path = "setup.html")]

@@ -210,6 +210,36 @@ async fn probes_need_no_login_and_ready_means_ready() {
 }
 
 #[test]
+fn templates_hold_nothing_inline_and_nothing_unescaped() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![source];
+    let mut templates = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "html")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let spaced = text.replace(['\n', '"'], " ");
+                for banned in ["|safe", "| safe", " style=", " on", "://", "srcdoc"] {
+                    let found = spaced.split(banned).skip(1).any(|rest| {
+                        let name = rest.split([' ', '>']).next().unwrap_or_default();
+                        banned != " on" || name.contains('=')
+                    });
+                    assert!(!found, "{} has {banned}", path.display());
+                }
+                templates += 1;
+            }
+        }
+    }
+    assert!(templates >= 10, "{templates}");
+}
+
+#[test]
 fn scripts_and_style_keep_the_rules_of_the_guide() {
     let scripts = crate::assets::sources(".js");
     let bytes: usize = scripts.iter().map(|(_, source)| source.len()).sum();

@@ -23,6 +23,8 @@ use crate::state::Shared;
 use review::Review;
 pub(crate) use review::{EvidenceLine, evidence_of as review_evidence};
 
+/// Waits shown, the soonest to lapse first; the rest is counted.
+const WAITING_SHOWN: usize = 50;
 /// Past decisions shown below those that wait.
 const PAST_MAX: usize = 12;
 
@@ -34,6 +36,8 @@ pub(crate) struct View {
     mode: event::Mode,
     /// Steps that wait, the soonest to lapse first.
     waiting: Vec<WaitLine>,
+    /// All that wait, also those beyond the list.
+    waiting_total: usize,
     /// The newest that are over.
     past: Vec<WaitLine>,
 }
@@ -207,7 +211,12 @@ fn told(store: &dyn Store, mode: event::Mode, now: Time) -> Result<View, StoreEr
         schema: "vertice.approvals/1",
         now: Moment(now),
         mode,
-        waiting: waiting.iter().map(WaitLine::of).collect(),
+        waiting: waiting
+            .iter()
+            .take(WAITING_SHOWN)
+            .map(WaitLine::of)
+            .collect(),
+        waiting_total: waiting.len(),
         past: past.take(PAST_MAX).map(WaitLine::of).collect(),
     })
 }

@@ -16,6 +16,8 @@ use crate::pages::approvals::review_evidence;
 pub(crate) const GAP_MIN: Duration = Duration::from_secs(600);
 /// Findings shown with their reasons, newest first.
 pub(crate) const FINDINGS_SHOWN: usize = 20;
+/// Actions shown; the rest is counted.
+pub(crate) const ACTIONS_SHOWN: usize = 200;
 
 /// What the page of one incident shows.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +28,9 @@ pub(crate) struct Story {
     pub(crate) incident: Incident,
     pub(crate) items: Vec<Item>,
     pub(crate) findings: Vec<FindingLine>,
+    /// At most [`ACTIONS_SHOWN`].
     pub(crate) actions: Vec<ActionLine>,
+    pub(crate) actions_total: usize,
 }
 
 /// One line of the story.
@@ -94,13 +98,17 @@ impl Story {
                 finding,
             });
         }
+        let mut actions = actions::of(store, id)?;
+        let actions_total = actions.len();
+        actions.truncate(ACTIONS_SHOWN);
         Ok(Some(Self {
             schema: "vertice.incident/1",
             now,
             line: IncidentLine::of(&incident),
             items: items(&incident.timeline),
             findings,
-            actions: actions::of(store, id)?,
+            actions,
+            actions_total,
             incident,
         }))
     }
