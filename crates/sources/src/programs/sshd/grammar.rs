@@ -459,12 +459,11 @@ fn root_refused(text: &str) -> Option<Said<'_>> {
 /// `connect from IDENT@HOST (HOST)`, by libwrap.
 fn refused_by_wrapper(text: &str) -> Option<Said<'_>> {
     let rest = text.strip_prefix("connect from ")?;
-    let (named, inside) = match rest.strip_suffix(')') {
-        Some(inner) => split_last(inner, " (")?,
-        None => ("", split_last(rest, "@").map_or(rest, |(_, host)| host)),
+    let place = match rest.strip_suffix(')') {
+        Some(inner) => split_last(inner, " (")?.1,
+        None => split_last(rest, "@").map_or(rest, |(_, host)| host),
     };
-    debug_assert!(named.len() <= rest.len());
-    Some(Said::new(Kind::Refused).by(endpoint(inside)?))
+    Some(Said::new(Kind::Refused).by(endpoint(place)?))
 }
 
 /// Lines of a connection that never came to a login.
