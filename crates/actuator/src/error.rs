@@ -27,6 +27,12 @@ pub enum ActuatorError {
         /// Uid that was asked for.
         expected: u32,
     },
+    /// Own addresses cannot be found, so nothing may be blocked.
+    #[error("cannot read the own addresses below {path}")]
+    NoDiscovery {
+        /// Where `/proc` was looked for.
+        path: String,
+    },
     /// The never-block list cannot be held.
     #[error("{count} protected networks are more than {max}")]
     TooManyProtected {

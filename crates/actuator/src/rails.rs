@@ -17,6 +17,7 @@ use event::actuate::Operation;
 use event::{Action, Rate, Ttl};
 use ipnet::IpNet;
 
+pub(crate) use discover::can_discover;
 pub use discover::discover;
 pub use ledger::Limits;
 pub use logins::login_sources;
@@ -112,6 +113,31 @@ impl Rails {
     /// Takes note of an element that stands already (from an earlier run).
     pub fn stands(&mut self, slot: Slot, now: Duration, seconds: u32) {
         self.ledger.stands(slot, now, seconds);
+    }
+
+    /// What may stand although it touches a network that was protected since
+    /// [`Rails::checked`], sorted.
+    pub fn newly_protected(&self) -> Vec<Slot> {
+        if !self.protected.has_fresh() {
+            return Vec::new();
+        }
+        let slots = self.ledger.slots();
+        let mut touched: Vec<Slot> = slots
+            .filter(|slot| self.protected.overlaps_fresh(slot.network()))
+            .copied()
+            .collect();
+        touched.sort_unstable();
+        touched
+    }
+
+    /// Takes note that nothing of [`Rails::newly_protected`] stands any more.
+    pub fn checked(&mut self) {
+        self.protected.checked();
+    }
+
+    /// Forgets effects whose time is over.
+    pub fn forget_ended(&mut self, now: Duration) {
+        self.ledger.forget_ended(now);
     }
 
     /// Takes note that an effect has gone, or never came.

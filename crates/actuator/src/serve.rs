@@ -22,7 +22,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::ActuatorError;
 use crate::netlink::Table;
-use crate::rails::{Limits, Rails, discover, login_sources};
+use crate::rails::{Limits, Rails, can_discover, discover, login_sources};
 pub(crate) use session::Session;
 
 /// Addresses, gateways and resolvers are looked for this often.
@@ -75,6 +75,7 @@ impl Default for ActuatorConfig {
 /// when the socket fails.
 pub fn serve(socket: OwnedFd, config: ActuatorConfig) -> Result<(), ActuatorError> {
     check_peer(&socket, config.peer_uid)?;
+    check_discovery(&config)?;
     let mut rails = Rails::new(config.limits, &config.never_block)?;
     for (address, why) in login_sources(&config.utmp) {
         rails.protect(IpNet::from(address), &why)?;
@@ -90,7 +91,8 @@ pub fn serve(socket: OwnedFd, config: ActuatorConfig) -> Result<(), ActuatorErro
         let now = boot_time();
         if discovered.is_none_or(|last| now.saturating_sub(last) >= DISCOVER_EVERY) {
             discovered = Some(now);
-            session.rediscovered(&discover(&config.proc_root, &config.resolv_conf));
+            let found = discover(&config.proc_root, &config.resolv_conf);
+            session.rediscovered(&found, now);
         }
         match receive(&socket, &mut buffer)? {
             Received::Nothing => (),
@@ -113,6 +115,15 @@ fn check_peer(socket: &OwnedFd, expected: Option<u32>) -> Result<(), ActuatorErr
         Some(expected) if expected != actual => Err(ActuatorError::WrongPeer { actual, expected }),
         _ => Ok(()),
     }
+}
+
+/// An actuator that cannot find its host's own addresses must not block anything.
+fn check_discovery(config: &ActuatorConfig) -> Result<(), ActuatorError> {
+    if can_discover(&config.proc_root) {
+        return Ok(());
+    }
+    let path = config.proc_root.display().to_string();
+    Err(ActuatorError::NoDiscovery { path })
 }
 
 /// Time since the machine started, sleep included.
@@ -199,3 +210,6 @@ pub(crate) fn dry_session() -> Result<Session<filter::Nowhere>, ActuatorError> {
     let rails = Rails::new(Limits::default(), &[])?;
     Session::start(filter::Nowhere, rails, Duration::ZERO)
 }
+
+#[cfg(test)]
+mod tests;

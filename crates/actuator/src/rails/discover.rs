@@ -46,6 +46,11 @@ pub fn discover(proc_root: &Path, resolv_conf: &Path) -> Vec<(IpNet, String)> {
     found.0
 }
 
+/// Can the kernel's table of own addresses be read at all?
+pub(crate) fn can_discover(proc_root: &Path) -> bool {
+    File::open(net_folder(proc_root).join("fib_trie")).is_ok()
+}
+
 #[derive(Debug, Default)]
 struct Found(Vec<(IpNet, String)>);
 

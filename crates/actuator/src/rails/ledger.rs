@@ -69,8 +69,7 @@ impl Ledger {
         let factor = if approved { 2 } else { 1 };
         let live_max = self.limits.live_max.saturating_mul(factor);
         if self.ends.len() >= live_max {
-            let second = now.as_secs();
-            self.ends.retain(|_, end| *end > second);
+            self.forget_ended(now);
         }
         if self.ends.len() >= live_max {
             return Err(format!("{live_max} effects stand already: the cap"));
@@ -97,6 +96,16 @@ impl Ledger {
         // One second more than the kernel holds it: the count may be late, never early.
         let end = now.as_secs().saturating_add(u64::from(seconds));
         self.ends.insert(slot, end.saturating_add(1));
+    }
+
+    pub(super) fn forget_ended(&mut self, now: Duration) {
+        let second = now.as_secs();
+        self.ends.retain(|_, end| *end > second);
+    }
+
+    /// What may stand: all that was admitted and has not ended.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.ends.keys()
     }
 
     pub(super) fn gone(&mut self, slot: Slot) {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::error::ActuatorError;
+use crate::netlink::table::overlap;
 
 /// Networks on the list, at most; more are refused, none is forgotten.
 pub const PROTECTED_MAX: usize = 16_384;
@@ -41,13 +42,19 @@ pub(super) struct Protected {
     /// Sorted by address; holds derived forms too.
     networks: BTreeMap<IpNet, String>,
     shown: Vec<IpNet>,
+    /// Added since the effects that stand were last held against the list.
+    fresh: Vec<IpNet>,
 }
+
+/// Fresh networks that are compared one by one; with more of them the whole list is searched.
+const FRESH_COMPARED_MAX: usize = 64;
 
 impl Protected {
     pub(super) fn new() -> Self {
         let mut protected = Self {
             networks: BTreeMap::new(),
             shown: Vec::new(),
+            fresh: Vec::new(),
         };
         for (text, why) in ALWAYS {
             if let Ok(network) = text.parse() {
@@ -59,11 +66,14 @@ impl Protected {
 
     /// A form that is banned as such says nothing about the IPv4 addresses hidden in it.
     fn add_always(&mut self, network: IpNet, why: &str) {
-        self.networks.insert(network, why.to_owned());
         self.shown.push(network);
-        if let IpNet::V4(network) = network {
-            self.networks
-                .extend(nat64(network).map(|form| (form, why.to_owned())));
+        let hidden = match network {
+            IpNet::V4(network) => nat64(network),
+            IpNet::V6(_) => None,
+        };
+        for form in std::iter::once(network).chain(hidden) {
+            self.networks.insert(form, why.to_owned());
+            self.fresh.push(form);
         }
     }
 
@@ -81,6 +91,7 @@ impl Protected {
         }
         for form in forms {
             self.networks.entry(form).or_insert_with(|| why.to_owned());
+            self.fresh.push(form);
         }
         if self.shown.len() < READY_NETWORKS_MAX {
             self.shown.push(network);
@@ -90,6 +101,23 @@ impl Protected {
 
     pub(super) fn shown(&self) -> Vec<IpNet> {
         self.shown.clone()
+    }
+
+    /// Does it overlap what was added since [`Protected::checked`]?
+    pub(super) fn overlaps_fresh(&self, network: IpNet) -> bool {
+        if self.fresh.len() > FRESH_COMPARED_MAX {
+            return self.overlap(network).is_some();
+        }
+        self.fresh.iter().any(|fresh| overlap(*fresh, network))
+    }
+
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// All effects that stand have been held against the list.
+    pub(super) fn checked(&mut self) {
+        self.fresh.clear();
     }
 
     /// Why a network may not be touched; `None` when it overlaps nothing on the list.

@@ -16,7 +16,7 @@ use crate::netlink::{Change, Put, Slot, Standing};
 use crate::rails::Rails;
 
 /// Ranges that stand at a time: an interval set of more is slow to change.
-const RANGES_MAX: usize = 4096;
+const RANGES_MAX: usize = 1024;
 
 /// An admitted operation and its place in the request.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +68,13 @@ fn run_group<F: Filter>(
             for (member, conflict) in group.iter().zip(conflicts) {
                 match conflict {
                     None => sound.push(*member),
-                    Some(reason) => fail(rails, member, reason, results),
+                    Some(reason) => fail(member, reason, results),
                 }
             }
         }
         Err(error) => {
             for member in group {
-                fail(rails, member, error.to_string(), results);
+                fail(member, error.to_string(), results);
             }
         }
     }
@@ -83,16 +83,14 @@ fn run_group<F: Filter>(
     }
     for member in &sound {
         if let Err(error) = apply_and_read(filter, rails, std::slice::from_ref(member), results) {
-            fail(rails, member, error.to_string(), results);
+            fail(member, error.to_string(), results);
         }
     }
 }
 
-/// A failed change may leave a slot as it was, so only a change that wanted it present forgets it.
-fn fail(rails: &mut Rails, member: &Admitted, reason: String, results: &mut [OperationResult]) {
-    if member.change.put.is_some() {
-        rails.gone(member.change.slot);
-    }
+/// A failed change may leave a slot as it was: the ledger keeps it until its time is over, so that
+/// nothing that may stand is ever forgotten.
+fn fail(member: &Admitted, reason: String, results: &mut [OperationResult]) {
     put(results, member.index, OperationResult::Failed { reason });
 }
 
@@ -188,32 +186,31 @@ fn range_conflict(ranges: &[Slot], slot: Slot) -> Option<String> {
     ))
 }
 
-/// Removes these elements and tells whose they were. Elements without our comment go too.
+/// Removes what stands in these slots and tells whose it was. Elements without our comment go too.
 pub(super) fn remove<F: Filter>(
     filter: &mut F,
     rails: &mut Rails,
-    elements: &[Standing],
+    slots: &[Slot],
 ) -> Result<Vec<ActionId>, KernelError> {
     let mut removed = Vec::new();
-    for group in elements.chunks(BATCH_MAX) {
-        let slots: Vec<Slot> = group.iter().map(|standing| standing.slot).collect();
-        let changes: Vec<Change> = slots
+    for group in slots.chunks(BATCH_MAX) {
+        let standing: Vec<Standing> = filter.read(group)?.into_iter().flatten().collect();
+        let changes: Vec<Change> = standing
             .iter()
-            .map(|slot| Change {
-                slot: *slot,
+            .map(|standing| Change {
+                slot: standing.slot,
                 put: None,
             })
             .collect();
         filter.apply(&changes)?;
-        let read = filter.read(&slots)?;
-        for (standing, left) in group.iter().zip(read) {
-            if left.is_some() {
-                let what = "remove a protected element";
-                return Err(KernelError::NotUnderstood { what });
-            }
-            rails.gone(standing.slot);
-            removed.extend(standing.action_id);
+        if filter.read(group)?.iter().any(Option::is_some) {
+            let what = "remove a protected element";
+            return Err(KernelError::NotUnderstood { what });
         }
+        for slot in group {
+            rails.gone(*slot);
+        }
+        removed.extend(standing.iter().filter_map(|standing| standing.action_id));
     }
     Ok(removed)
 }

@@ -32,8 +32,6 @@ pub(crate) struct Session<F> {
     fence: u64,
     /// What the pages of a running dump are cut from.
     snapshot: Option<Vec<Standing>>,
-    /// Do effects have to be looked for that overlap what was protected since the last look?
-    unchecked: bool,
     /// Requests that were not understood.
     malformed: u64,
 }
@@ -53,21 +51,19 @@ impl<F: Filter> Session<F> {
             rails,
             fence: 0,
             snapshot: None,
-            unchecked: true,
             malformed: 0,
         })
     }
 
     /// Protects what discovery found; effects that overlap what is new go at once. What the kernel
     /// refuses here is tried again at the next discovery.
-    pub(crate) fn rediscovered(&mut self, found: &[(IpNet, String)]) {
+    pub(crate) fn rediscovered(&mut self, found: &[(IpNet, String)], now: Duration) {
+        self.rails.forget_ended(now);
         for (network, why) in found {
             // A full list keeps what it has; the engine has rails of its own.
-            self.unchecked |= self.rails.protect(*network, why).unwrap_or(false);
+            let _full = self.rails.protect(*network, why);
         }
-        if self.unchecked {
-            self.unchecked = self.remove_protected().is_err();
-        }
+        let _tried_again_at_the_next = self.remove_protected();
     }
 
     /// Answers one message.
@@ -165,15 +161,12 @@ impl<F: Filter> Session<F> {
         Ok(Answer::Protected { removed })
     }
 
-    /// Removes every effect that touches a protected network.
+    /// Removes every effect that touches what was protected since the last time.
     fn remove_protected(&mut self) -> Result<Vec<ActionId>, KernelError> {
-        let overlapping: Vec<Standing> = self
-            .filter
-            .dump()?
-            .into_iter()
-            .filter(|standing| self.rails.touches_protected(&standing.action()).is_some())
-            .collect();
-        remove(&mut self.filter, &mut self.rails, &overlapping)
+        let touched = self.rails.newly_protected();
+        let removed = remove(&mut self.filter, &mut self.rails, &touched)?;
+        self.rails.checked();
+        Ok(removed)
     }
 }
 

@@ -259,7 +259,7 @@ fn protecting_and_discovering_remove_what_overlaps() {
     };
     assert_eq!(removed.len(), 44);
     let found = vec![("20.0.0.50/32".parse().unwrap(), "own address".to_owned())];
-    session.rediscovered(&found);
+    session.rediscovered(&found, NOW);
     assert_eq!(session.filter.elements.len(), 256 - 45);
     let results = change_all(&mut session, vec![host(50)]);
     let railed =
@@ -274,7 +274,7 @@ fn effects_of_an_earlier_run_that_are_protected_now_go_at_the_first_look() {
     let model = first.filter;
     let rails = Rails::new(Limits::default(), &["20.0.0.1/32".parse().unwrap()]).unwrap();
     let mut second = Session::start(model, rails, NOW).unwrap();
-    second.rediscovered(&[]);
+    second.rediscovered(&[], NOW);
     assert_eq!(second.filter.elements.len(), 1);
 }
 
