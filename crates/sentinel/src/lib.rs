@@ -9,13 +9,15 @@
 
 mod behaviour;
 mod claim;
+mod patterns;
 mod settings;
 mod snapshot;
 mod table;
 
 use event::{Detector, TechniqueId};
 
-pub use behaviour::BruteForceLimits;
+pub use behaviour::{BruteForceLimits, ScanLimits};
+pub use patterns::PatternLimits;
 pub use settings::Settings;
 
 /// One kind of detector.
@@ -32,7 +34,7 @@ pub struct DetectorEntry {
 }
 
 /// Every detector, sorted by name.
-pub const ALL: &[DetectorEntry] = &[behaviour::BRUTE_FORCE];
+pub const ALL: &[DetectorEntry] = &[behaviour::BRUTE_FORCE, patterns::PATTERNS, behaviour::SCAN];
 
 /// One detector of each kind.
 pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
