@@ -69,6 +69,8 @@ pub struct Turn {
     pub receipts: Vec<Receipt>,
     /// Findings of this turn.
     pub findings: Vec<Finding>,
+    /// From reading the telling line to the effect read back, for receipts that tell.
+    pub line_to_effect: Vec<(event::ReceiptId, std::time::Duration)>,
     /// Was there nothing to do?
     pub idle: bool,
 }
@@ -249,12 +251,14 @@ impl Pipeline {
             self.note(incident, entry, draft);
         }
         if let Some(receipt) = story::receipt_of(&record) {
-            let standing = receipt.outcome.stands();
+            let standing = self.memory.stands(receipt);
             if let Some(incident) = self.fusion.contained(receipt.incident, standing, now) {
                 draft.changes.push(Change::Incident(incident));
             }
-            self.metrics
-                .receipt(receipt, self.latency.receipt(receipt, now));
+            let latency = self.latency.receipt(receipt, now);
+            let told = latency.map(|took| (receipt.id, took));
+            draft.turn.line_to_effect.extend(told);
+            self.metrics.receipt(receipt, latency);
             draft.turn.receipts.push(receipt.clone());
         }
         draft.turn.changed.push("approvals");

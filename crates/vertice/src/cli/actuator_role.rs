@@ -6,7 +6,7 @@ use super::args::ActuatorRole;
 use super::{Failure, Verdict};
 
 /// Serves requests until the socket is closed.
-pub fn actuator(role: &ActuatorRole) -> Verdict {
+pub(crate) fn actuator(role: &ActuatorRole) -> Verdict {
     let socket = std::io::stdin().as_fd().try_clone_to_owned();
     let socket = socket.map_err(Failure::internal)?;
     let config = actuator::ActuatorConfig {

@@ -12,7 +12,7 @@ use super::{Failure, Printer, Verdict};
 const LIMIT: usize = 200;
 
 /// Prints them, oldest deadline first.
-pub fn approvals(place: &Place, query: &Approvals, printer: &mut Printer) -> Verdict {
+pub(crate) fn approvals(place: &Place, query: &Approvals, printer: &mut Printer) -> Verdict {
     let store = place.store()?;
     let found = store.approvals(!query.all, LIMIT)?;
     for approval in &found {

@@ -104,10 +104,12 @@ pub struct Run {
 
 /// The three modes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-#[expect(missing_docs, reason = "see event::Mode")]
 pub enum ModeWord {
+    /// Plans are made and shown, nothing is done
     Observe,
+    /// Every effect waits for a person
     Ask,
+    /// The gate matrix decides
     Act,
 }
 

@@ -8,7 +8,7 @@ use super::config_verb::Place;
 use super::{Printer, Verdict};
 
 /// Does the verb; exit code 1 if the chain is broken or its published head is gone.
-pub fn audit(place: &Place, verb: &AuditVerb, printer: &mut Printer) -> Verdict {
+pub(crate) fn audit(place: &Place, verb: &AuditVerb, printer: &mut Printer) -> Verdict {
     let AuditVerb::Verify = verb;
     let report = place.store()?.verify_audit()?;
     let whole = report.intact() && (report.stored_head.is_some() || report.rows == 0);
@@ -24,7 +24,7 @@ pub fn audit(place: &Place, verb: &AuditVerb, printer: &mut Printer) -> Verdict 
 }
 
 /// The report in one sentence.
-pub fn says(report: &AuditReport) -> String {
+pub(crate) fn says(report: &AuditReport) -> String {
     let rows = report.rows;
     match (&report.broken, &report.stored_head) {
         (Some(broken), _) => format!("broken at row {}: {}", broken.sequence, broken.fault),

@@ -10,7 +10,7 @@ use crate::config::{self, Config, Loaded};
 
 /// What the command line said about configuration and state.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub(crate) struct Place {
     /// `--config`.
     pub config: Option<PathBuf>,
     /// `--state`.
@@ -22,7 +22,7 @@ impl Place {
     ///
     /// # Errors
     /// Exit code 3 with the place of the problem.
-    pub fn load(&self, flags: &[(&str, String)]) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self, flags: &[(&str, String)]) -> Result<Loaded, Failure> {
         let mut all = flags.to_vec();
         if let Some(state) = &self.state {
             all.push(("node.state", json!(state).to_string()));
@@ -36,7 +36,7 @@ impl Place {
     ///
     /// # Errors
     /// Exit code 3 if the configuration is wrong.
-    pub fn state(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn state(&self) -> Result<PathBuf, Failure> {
         Ok(self.load(&[])?.config.node.state)
     }
 
@@ -44,7 +44,7 @@ impl Place {
     ///
     /// # Errors
     /// Exit code 4 if there is none, 5 if it may not be read.
-    pub fn store(&self) -> Result<store::Sqlite, Failure> {
+    pub(crate) fn store(&self) -> Result<store::Sqlite, Failure> {
         let state = self.state()?;
         store::Sqlite::open(&state, store::OpenRole::Visitor).map_err(|error| {
             Failure::unreachable(format!("{}: {error}", state.display()))
@@ -54,7 +54,7 @@ impl Place {
 }
 
 /// The environment, as the configuration's layer.
-pub fn environment() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
@@ -62,7 +62,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Does the verb.
-pub fn config(place: &Place, verb: &ConfigVerb, printer: &mut Printer) -> Verdict {
+pub(crate) fn config(place: &Place, verb: &ConfigVerb, printer: &mut Printer) -> Verdict {
     match verb {
         ConfigVerb::Check => check(place, printer),
         ConfigVerb::Show => show(&place.load(&[])?, printer),
@@ -125,6 +125,6 @@ fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, Value)>) {
 }
 
 /// The configuration of a verb that needs no node.
-pub fn plain(place: &Place) -> Result<Config, Failure> {
+pub(crate) fn plain(place: &Place) -> Result<Config, Failure> {
     Ok(place.load(&[])?.config)
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Yes to a waiting step, bound to the plan as it is now.
-pub fn approve(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
+pub(crate) fn approve(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
     let action = id(&word.id)?;
     let store = place.store()?;
     let approval = store.approval(action)?.ok_or_else(|| {
@@ -34,7 +34,7 @@ pub fn approve(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
 }
 
 /// No to a waiting step.
-pub fn deny(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
+pub(crate) fn deny(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
     decide(
         place,
         Wish::Deny {
@@ -46,7 +46,7 @@ pub fn deny(place: &Place, word: &Word, printer: &mut Printer) -> Verdict {
 }
 
 /// Takes back an effect, a run, or everything.
-pub fn undo(place: &Place, what: &Undo, printer: &mut Printer) -> Verdict {
+pub(crate) fn undo(place: &Place, what: &Undo, printer: &mut Printer) -> Verdict {
     let wish = match (&what.receipt, &what.run, what.all) {
         (Some(receipt), ..) => Wish::Undo {
             receipt: id(receipt)?,

@@ -10,7 +10,7 @@ use crate::demo::{self, Report, Stage, StageError, Wish, host as demo_host};
 const WIDTH: usize = 80;
 
 /// Plays it; exit code 1 if a step did not verify.
-pub fn demo(options: &Demo, printer: &mut Printer) -> Verdict {
+pub(crate) fn demo(options: &Demo, printer: &mut Printer) -> Verdict {
     start_tracing();
     let obstacle = if options.observe {
         Some("asked to observe")
@@ -109,7 +109,7 @@ fn step_line(step: &demo::Step) -> String {
 }
 
 fn interesting(line: &str) -> bool {
-    line.contains("elements") || line.contains("expires") || line.contains("drop")
+    line.contains("elements") || line.contains("comment")
 }
 
 fn section(title: &str, lines: &[String], printer: &mut Printer) -> Result<(), Failure> {
@@ -139,7 +139,7 @@ fn wrapped(text: &str, printer: &mut Printer) -> Result<(), Failure> {
 }
 
 /// A host of the demo's network.
-pub fn host(role: &DemoHost, _printer: &mut Printer) -> Verdict {
+pub(crate) fn host(role: &DemoHost, _printer: &mut Printer) -> Verdict {
     let done = match (role.serve, role.connect, role.from) {
         (Some(address), None, None) => demo_host::serve(address),
         (None, Some(to), Some(from)) => demo_host::client(to, from),

@@ -38,7 +38,7 @@ struct Run<'a> {
 }
 
 /// Reads all files in order and prints findings as they are made.
-pub fn detect(place: &Place, options: &Detect, printer: &mut Printer) -> Verdict {
+pub(crate) fn detect(place: &Place, options: &Detect, printer: &mut Printer) -> Verdict {
     let config = plain(place)?;
     let settings = sources::Settings {
         zone_offset_s: config.node.zone_offset_minutes * 60,

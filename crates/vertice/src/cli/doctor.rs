@@ -26,7 +26,7 @@ struct Check {
 }
 
 /// Runs all checks; exit code 1 if one fails.
-pub fn doctor(place: &Place, printer: &mut Printer) -> Verdict {
+pub(crate) fn doctor(place: &Place, printer: &mut Printer) -> Verdict {
     let config = place.load(&[])?.config;
     let checks = [
         state(&config),

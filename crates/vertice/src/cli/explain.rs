@@ -20,7 +20,7 @@ struct Walk<'a> {
 }
 
 /// Prints the walk.
-pub fn explain(place: &Place, id: &str, printer: &mut Printer) -> Verdict {
+pub(crate) fn explain(place: &Place, id: &str, printer: &mut Printer) -> Verdict {
     let store = place.store()?;
     let mut walk = Walk {
         store,
@@ -167,7 +167,7 @@ impl Walk<'_> {
     fn event(&mut self, id: EventId, finding: Option<&Finding>) -> Result<(), Failure> {
         let found = match self.store.evidence(id)? {
             Some(event) => Some(event),
-            None => self.from_log(id, finding)?,
+            None => self.logged(id, finding)?,
         };
         let Some(event) = found else {
             return match finding {
@@ -181,7 +181,7 @@ impl Walk<'_> {
         self.show("event", &event, &[first, second])
     }
 
-    fn from_log(&self, id: EventId, finding: Option<&Finding>) -> Result<Option<Event>, Failure> {
+    fn logged(&self, id: EventId, finding: Option<&Finding>) -> Result<Option<Event>, Failure> {
         let folder = self.place.state()?.join("log");
         let (first, last) = finding.map_or(
             (event::Time::from_micros(i64::MIN), event::Time::MAX),

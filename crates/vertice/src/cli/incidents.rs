@@ -8,7 +8,7 @@ use super::config_verb::Place;
 use super::{Printer, Verdict};
 
 /// Prints them, newest change first.
-pub fn incidents(place: &Place, query: &Incidents, printer: &mut Printer) -> Verdict {
+pub(crate) fn incidents(place: &Place, query: &Incidents, printer: &mut Printer) -> Verdict {
     let store = place.store()?;
     let asked = IncidentQuery {
         severity_min: query.min,

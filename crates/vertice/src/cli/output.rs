@@ -147,7 +147,7 @@ impl From<store::StoreError> for Failure {
 }
 
 /// Something for a person about progress, on standard error.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let line = format!("{text}\n");
     io::stderr().write_all(line.as_bytes()).unwrap_or_default();
 }

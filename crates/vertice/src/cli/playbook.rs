@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::node::PLAYBOOK_BYTES_MAX;
 
 /// Does the verb.
-pub fn playbook(place: &Place, verb: PlaybookVerb, printer: &mut Printer) -> Verdict {
+pub(crate) fn playbook(place: &Place, verb: PlaybookVerb, printer: &mut Printer) -> Verdict {
     match verb {
         PlaybookVerb::Check { files } => check(&files, printer),
         PlaybookVerb::Explain { playbook } => {

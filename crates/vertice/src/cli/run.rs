@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::node::{Node, NodeError, Options, Stopper};
 
 /// Runs until SIGINT or SIGTERM.
-pub fn run(place: &Place, options: Run) -> Verdict {
+pub(crate) fn run(place: &Place, options: Run) -> Verdict {
     start_tracing();
     let mode = options
         .mode
@@ -38,7 +38,7 @@ pub fn run(place: &Place, options: Run) -> Verdict {
 }
 
 /// Says where the console is and how to get in the first time.
-pub fn announce_console(node: &Node) {
+pub(crate) fn announce_console(node: &Node) {
     let Some((address, token)) = node.console() else {
         return;
     };
@@ -51,7 +51,7 @@ pub fn announce_console(node: &Node) {
 }
 
 /// Structured log lines on standard error.
-pub fn start_tracing() {
+pub(crate) fn start_tracing() {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_target(false);
@@ -60,7 +60,7 @@ pub fn start_tracing() {
 }
 
 /// Ends the node gracefully on the usual signals.
-pub fn stop_on_signals(stopper: Stopper) -> Result<(), Failure> {
+pub(crate) fn stop_on_signals(stopper: Stopper) -> Result<(), Failure> {
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(Failure::internal)?;
     let waiting = move || {
@@ -79,7 +79,7 @@ pub fn stop_on_signals(stopper: Stopper) -> Result<(), Failure> {
 }
 
 /// The exit code of a node that could not start or go on.
-pub fn failure(error: NodeError) -> Failure {
+pub(crate) fn failure(error: NodeError) -> Failure {
     let hint = error.hint();
     let failure = match &error {
         NodeError::Locked { .. } | NodeError::Folder { .. } | NodeError::Actuator(_) => {

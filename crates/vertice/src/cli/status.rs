@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Exit code 4 if none does.
-pub fn living(place: &Place) -> Result<Status, Failure> {
+pub(crate) fn living(place: &Place) -> Result<Status, Failure> {
     let state = place.state()?;
     let gone = |why: &str| {
         let failure = Failure::unreachable(format!("no node runs on {}: {why}", state.display()));
@@ -32,7 +32,7 @@ pub fn living(place: &Place) -> Result<Status, Failure> {
 }
 
 /// Prints it; exit code 1 if the node is not ready.
-pub fn status(place: &Place, printer: &mut Printer) -> Verdict {
+pub(crate) fn status(place: &Place, printer: &mut Printer) -> Verdict {
     let status = living(place)?;
     if printer.json {
         printer.document(&status)?;

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::{Cli, Failure, Printer, Verdict};
 
 /// Prints the completions of a shell.
-pub fn completions(shell: clap_complete::Shell, printer: &mut Printer) -> Verdict {
+pub(crate) fn completions(shell: clap_complete::Shell, printer: &mut Printer) -> Verdict {
     // The generator panics when its writer fails, so it writes to memory first.
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "vertice", &mut bytes);
@@ -13,7 +13,7 @@ pub fn completions(shell: clap_complete::Shell, printer: &mut Printer) -> Verdic
 }
 
 /// Prints the manual page.
-pub fn man(printer: &mut Printer) -> Verdict {
+pub(crate) fn man(printer: &mut Printer) -> Verdict {
     let mut bytes = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut bytes)

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::Config;
 
 /// Where the file is looked for when none is named.
-pub const DEFAULT_FILE: &str = "/etc/vertice/config.toml";
+pub(super) const DEFAULT_FILE: &str = "/etc/vertice/config.toml";
 /// Bytes of a configuration file that are read.
-pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 const ENVIRONMENT_PREFIX: &str = "VERTICE__";
 
 /// A configuration and the layer that each set key came from (`response.mode` → `file …`).

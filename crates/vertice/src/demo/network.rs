@@ -1,6 +1,5 @@
 //! The demo's own network: a victim and the outside in two namespaces, joined by a cable.
 
-use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +13,7 @@ const SCANNER: &str = "203.0.113.99";
 /// The recorded colleague's address, who must never notice anything.
 pub const COLLEAGUE: &str = "192.0.2.20";
 /// Where the demo's service listens.
-pub const SERVICE: &str = "198.51.100.10:2222";
+const SERVICE: &str = "198.51.100.10:2222";
 
 /// Two namespaces, removed when dropped.
 #[derive(Debug)]
@@ -163,9 +162,4 @@ fn ip(arguments: &[&str]) -> Result<()> {
 )]
 fn program(name: &str) -> Command {
     Command::new(name)
-}
-
-/// The service's address, typed.
-pub fn service() -> SocketAddr {
-    SocketAddr::from(([198, 51, 100, 10], 2222))
 }

@@ -1,5 +1,7 @@
 //! The demo's report: what happened, what was done, how it was undone, how long each hop took.
 
+use std::time::Duration;
+
 use event::{Finding, Incident, Outcome, Receipt, ReceiptId};
 use serde::Serialize;
 
@@ -81,6 +83,9 @@ impl Report {
         turn.findings
             .iter()
             .for_each(|finding| self.finding(finding));
+        for (_, took) in &turn.line_to_effect {
+            self.hop("telling line read → effect read back", *took);
+        }
         turn.receipts.iter().for_each(|receipt| self.done(receipt));
     }
 
@@ -97,13 +102,18 @@ impl Report {
             self.receipts
                 .push(format!("{action} {target}: {}", receipt.outcome));
         }
-        let first_block = self.hops.is_empty()
-            && matches!(receipt.outcome, Outcome::Verified | Outcome::Simulated);
-        if first_block {
-            let took_ms = receipt.time.since(receipt.intended).as_secs_f64() * 1000.0;
+        let took = receipt.time.since(receipt.intended);
+        if receipt.outcome == Outcome::Verified {
+            self.hop("intent journalled → effect read back", took);
+        }
+    }
+
+    /// The first time that a hop was seen counts: later ones may have waited for it.
+    fn hop(&mut self, name: &'static str, took: Duration) {
+        if self.hops.iter().all(|hop| hop.name != name) {
             self.hops.push(Hop {
-                name: "intent journalled → effect read back",
-                took_ms,
+                name,
+                took_ms: took.as_secs_f64() * 1000.0,
             });
         }
     }

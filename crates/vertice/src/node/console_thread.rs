@@ -17,11 +17,11 @@ const SETUP_TOKEN_BYTES: usize = 16;
 
 /// A console that serves.
 #[derive(Debug)]
-pub struct ConsoleThread {
+pub(super) struct ConsoleThread {
     /// Where.
-    pub address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// Valid while no account exists.
-    pub setup_token: Option<String>,
+    pub(super) setup_token: Option<String>,
     live: broadcast::Sender<Changed>,
     version: AtomicU64,
     stop: oneshot::Sender<()>,
@@ -29,7 +29,7 @@ pub struct ConsoleThread {
 }
 
 /// Starts it where the configuration asks for it.
-pub fn start(node: &Node) -> Result<Option<ConsoleThread>, NodeError> {
+pub(super) fn start(node: &Node) -> Result<Option<ConsoleThread>, NodeError> {
     let settings = &node.config.console;
     if !settings.enabled {
         return Ok(None);
@@ -114,7 +114,7 @@ fn fill_random(bytes: &mut [u8]) {
 
 impl ConsoleThread {
     /// Tells open pages what changed.
-    pub fn changed(&self, topics: &[&'static str]) {
+    pub(super) fn changed(&self, topics: &[&'static str]) {
         for topic in topics {
             let version = self.version.fetch_add(1, Ordering::Relaxed);
             // No page is open: nobody needs to know.
@@ -126,7 +126,7 @@ impl ConsoleThread {
     }
 
     /// Closes it and waits.
-    pub fn stop(self) {
+    pub(super) fn stop(self) {
         self.stop.send(()).unwrap_or_default();
         if self.thread.join().is_err() {
             tracing::warn!("console ended by a panic");

@@ -1,10 +1,10 @@
 //! What the pipeline remembers between turns beside the areas' own state: recent events for
 //! evidence, known findings, the last decision seen, when to snapshot.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use event::{Address, Event, EventId, Finding, FindingId};
+use event::{ActionId, Address, Event, EventId, Finding, FindingId, IncidentId, Receipt};
 use store::{Change, DecisionTicket, NumberedDecision, Store, StoreError};
 
 use super::connections::Connections;
@@ -27,6 +27,8 @@ pub struct Memory {
     pub events: u64,
     /// Findings since the start.
     pub findings: u64,
+    /// Actions whose effect stands, by incident; an incident is contained while it has one.
+    standing: HashMap<IncidentId, HashSet<ActionId>>,
     recent: HashMap<EventId, Event>,
     order: VecDeque<EventId>,
     recent_bytes: usize,
@@ -67,6 +69,21 @@ impl Memory {
     /// Was this finding committed before the restart?
     pub fn is_known(&self, store: &dyn Store, id: FindingId) -> bool {
         self.replaying && matches!(store.finding(id), Ok(Some(_)))
+    }
+
+    /// Takes note of a receipt; does any effect stand against its incident now?
+    pub fn stands(&mut self, receipt: &Receipt) -> bool {
+        let actions = self.standing.entry(receipt.incident).or_default();
+        if receipt.outcome.stands() {
+            actions.insert(receipt.action_id);
+        } else {
+            actions.remove(&receipt.action_id);
+        }
+        let stands = !actions.is_empty();
+        if !stands {
+            self.standing.remove(&receipt.incident);
+        }
+        stands
     }
 
     /// Live connections between this machine and `address`.

@@ -10,11 +10,11 @@ use response::rails::Rails;
 use crate::config::Response;
 
 /// How often it is found anew.
-pub const EVERY: Duration = Duration::from_secs(30);
+pub(super) const EVERY: Duration = Duration::from_secs(30);
 
 /// The rails as they stand now. `enforced_at` is the `/proc` folder of the actuator, whose network
 /// namespace may be another one than ours.
-pub fn rails(config: &Response, enforced_at: Option<&Path>) -> Rails {
+pub(super) fn rails(config: &Response, enforced_at: Option<&Path>) -> Rails {
     let mut rails = Rails::default();
     let proc_folder = enforced_at.unwrap_or_else(|| Path::new("/proc/self"));
     let found = actuator::discover(proc_folder, Path::new("/etc/resolv.conf"));
