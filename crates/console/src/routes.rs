@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use crate::auth::{self, Viewer, login, setup};
-use crate::pages::{approvals, health, incidents, overview};
+use crate::pages::{accounts, approvals, health, incidents, overview};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::{assets, edge, frame, live, probe};
@@ -42,6 +42,7 @@ fn pages() -> Router<Shared> {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::story))
         .route("/health", get(health::page))
+        .route("/accounts", get(accounts::page))
 }
 
 fn fragments() -> Router<Shared> {
@@ -71,6 +72,9 @@ fn decisions() -> Router<Shared> {
         .route("/approvals/{id}/approve", post(approvals::decide::approve))
         .route("/approvals/{id}/deny", post(approvals::decide::deny))
         .route("/receipts/{id}/undo", post(approvals::decide::undo))
+        .route("/accounts/create", post(accounts::create))
+        .route("/accounts/role", post(accounts::role))
+        .route("/accounts/remove", post(accounts::remove))
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {

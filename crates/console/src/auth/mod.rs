@@ -50,6 +50,11 @@ impl Viewer {
         }
     }
 
+    /// May this person manage accounts?
+    pub(crate) fn manages(&self) -> bool {
+        self.role >= UserRole::Admin
+    }
+
     /// May this person decide at gates?
     pub(crate) fn may_decide(&self) -> bool {
         self.role >= UserRole::Approver

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use event::journal::{JournalEntry, JournalRecord};
 use serde::Deserialize;
 use store::{Change, User, UserRole};
 
@@ -76,22 +77,56 @@ pub(crate) async fn create(
     if let Some((status, wrong)) = fault(&shared, &form) {
         return Ok(page(status, form.token, form.name, wrong));
     }
+    let account = NewAccount {
+        name: form.name.clone(),
+        role: UserRole::Admin,
+        password: form.password,
+    };
+    make(&shared, "set-up", account).await?;
+    super::open(&shared, form.name, UserRole::Admin, "/").await
+}
+
+/// An account to be made; name and password were checked.
+pub(crate) struct NewAccount {
+    pub(crate) name: String,
+    pub(crate) role: UserRole,
+    pub(crate) password: String,
+}
+
+/// Makes an account, with a line in the audit log that names who did it.
+pub(crate) async fn make(shared: &Shared, by: &str, account: NewAccount) -> Result<(), Problem> {
     let mut salt = [0; password::SALT_BYTES];
     (shared.app.random)(&mut salt);
-    let (secret, cost) = (form.password, shared.cost);
+    let (secret, cost) = (account.password, shared.cost);
+    let permit = shared.hashing.acquire().await;
     let hashed = tokio::task::spawn_blocking(move || password::hash(&secret, &salt, cost)).await;
+    drop(permit);
     let Ok(Some(password_hash)) = hashed else {
         return Err(Problem::Internal("the password could not be hashed"));
     };
-    let user = User {
-        name: form.name.clone(),
-        role: UserRole::Admin,
-        password_hash,
-        created: shared.app.clock.now(),
-    };
-    let change = vec![Change::User(user)];
-    shared.ask(move |store| store.commit(change)).await?;
-    super::open(&shared, form.name, UserRole::Admin, "/").await
+    let text = format!(
+        "account {} was made with the role {}",
+        account.name, account.role
+    );
+    let changes = vec![
+        Change::User(User {
+            name: account.name,
+            role: account.role,
+            password_hash,
+            created: shared.app.clock.now(),
+        }),
+        notice(shared, by, text),
+    ];
+    shared.ask(move |store| store.commit(changes)).await
+}
+
+/// A line in the audit log about accounts.
+pub(crate) fn notice(shared: &Shared, by: &str, text: String) -> Change {
+    Change::Journal(JournalRecord {
+        time: shared.app.clock.now(),
+        who: format!("console:{by}"),
+        entry: JournalEntry::Notice { text },
+    })
 }
 
 fn fault(shared: &Shared, form: &FirstAccount) -> Option<(StatusCode, &'static str)> {
@@ -114,7 +149,8 @@ fn fault(shared: &Shared, form: &FirstAccount) -> Option<(StatusCode, &'static s
     Some((StatusCode::UNPROCESSABLE_ENTITY, weak))
 }
 
-fn is_name(name: &str) -> bool {
+/// May an account have this name?
+pub(crate) fn is_name(name: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(plain)

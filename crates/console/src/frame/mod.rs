@@ -44,6 +44,7 @@ pub(crate) enum Page {
     Approvals,
     Incidents,
     Health,
+    Accounts,
 }
 
 impl Frame {
@@ -97,6 +98,7 @@ impl Frame {
             Page::Approvals => "approvals",
             Page::Incidents => "incidents",
             Page::Health => "health",
+            Page::Accounts => "accounts",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The pages: one folder each, with its `View`, its handlers and its template.
 
+pub(crate) mod accounts;
 pub(crate) mod answer;
 pub(crate) mod approvals;
 pub(crate) mod health;

@@ -47,9 +47,9 @@ const PAYLOADS: [&str; 40] = [
     "=cmd|' /C calc'!A0",
 ];
 
-const TAGS: &str = " !doctype a article b bdi body button circle code dd details dialog div dl dt \
+const TAGS: &str = " !doctype a article option select b bdi body button circle code dd details dialog div dl dt \
     em form h1 h2 h3 head header html i input kbd label li link main meta nav ol p path rect \
-    script section span strong summary svg table tbody td th thead time title tr ul ";
+    script section select span strong summary svg table tbody td th thead time title tr ul ";
 
 fn rig_with(payload: &str) -> Rig {
     let mut status = seed::status(now());
