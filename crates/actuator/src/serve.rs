@@ -1,12 +1,13 @@
 //! The actuator's loop: one request in, one answer out, until the engine goes away.
 //!
-//! At the start it checks who is at the other end, opens netlink and gives up every privilege but
-//! CAP_NET_ADMIN. When the engine goes (end of file), it ends too and leaves the rest to the
+//! At the start it checks who is at the other end, opens netlink, gives up every privilege but
+//! CAP_NET_ADMIN and all system calls that it does not need. When the engine goes (end of file), it ends too and leaves the rest to the
 //! kernel's timeouts: it never removes an effect because of its own end.
 
 mod change;
 mod filter;
 mod privileges;
+mod sandbox;
 mod session;
 
 use std::os::fd::OwnedFd;
@@ -84,6 +85,7 @@ pub fn serve(socket: OwnedFd, config: ActuatorConfig) -> Result<(), ActuatorErro
     let first = u64::try_from(boot_time().as_millis()).unwrap_or(0);
     let table = Table::open(first).map_err(ActuatorError::at_start)?;
     privileges::give_up(config.run_as)?;
+    sandbox::enter()?;
     let mut session = Session::start(table, rails, boot_time())?;
     let mut discovered: Option<Duration> = None;
     let mut buffer = vec![0; MESSAGE_BYTES_MAX.saturating_add(1)];

@@ -273,6 +273,7 @@ fn only_the_network_capability_is_left() {
         "CapBnd:\t0000000000001000",
         "CapAmb:\t0000000000000000",
         "NoNewPrivs:\t1",
+        "Seccomp:\t2",
         "Uid:\t65534\t65534\t65534\t65534",
         "Gid:\t65534\t65534\t65534\t65534",
     ] {
