@@ -22,6 +22,8 @@ pub(crate) fn run(place: &Place, options: Run) -> Verdict {
     let mode = config.response.mode;
     let sources = config.effective_sources().len();
     let state = config.node.state.display().to_string();
+    crate::node::privileges::give_up(config.response.namespace.is_some())
+        .map_err(|error| Failure::permission(format!("capabilities: {error}")))?;
     let asked = Options {
         until_end: options.until_end,
         ..Options::default()

@@ -8,6 +8,7 @@ mod console_thread;
 pub mod intake_desk;
 pub mod latency;
 pub mod memory;
+pub mod privileges;
 mod protected;
 mod status;
 pub mod story;
