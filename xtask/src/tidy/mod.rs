@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 /// Files walked at most.
 const FILES_MAX: usize = 20_000;
 /// Paths of a developer's machine that must not get into the tree.
-const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/farm/"];
+const MACHINE_PATHS: &[&str] = &["/work/", "/farm/"];
 
 /// What is not as it should be, one line each.
 pub(crate) type Problems = Vec<String>;
