@@ -3,8 +3,8 @@
 //!
 //! Elements without our comment are somebody else's: counted, told once, never touched.
 
+use event::ActionId;
 use event::actuate::Element;
-use event::{ActionId, Time};
 
 use super::Engine;
 use super::link::{Dump, Seen};
@@ -140,13 +140,12 @@ impl Engine {
         }
     }
 
-    /// The first step of a life: clamps what the journal says to what it may still be, and sets
-    /// every alarm.
+    /// The first step of a life sets every alarm. What is left of a TTL is the stored end less
+    /// now, and never more than the whole, for engine time never runs backwards.
     pub(super) fn wake(&mut self) {
         if std::mem::replace(&mut self.awake, true) {
             return;
         }
-        let now = self.now;
         let due = self.after(self.config.answer_s);
         for action in self
             .tables
@@ -154,9 +153,6 @@ impl Engine {
             .values_mut()
             .filter(|action| action.phase.claims())
         {
-            let original = action.until.since(action.since);
-            let latest: Time = now.plus(original);
-            action.until = action.until.min(latest);
             action.due = due;
         }
         self.restart_vetoes();

@@ -2,7 +2,6 @@
 
 use super::*;
 use event::Outcome;
-use event::journal::JournalEntry;
 
 const A: &str = "203.0.113.7";
 const B: &str = "203.0.113.8";
@@ -188,75 +187,6 @@ fn rt8_with_the_actuator_unreachable_nothing_says_success() {
 }
 
 #[test]
-fn a_lost_reply_is_settled_by_a_dump() {
-    let mut world = ready();
-    world.chaos.lose_reply = 100;
-    world.plan(1, 1, &[step("block", block(A), 600)]);
-    assert_eq!(world.outcome(action_id(1, "block", 0)), None);
-    assert_eq!(world.targets(), [A]);
-    world.chaos.lose_reply = 0;
-    world.pass(7, 1);
-    assert_eq!(
-        world.outcome(action_id(1, "block", 0)),
-        Some(Outcome::Verified)
-    );
-    assert_eq!(
-        world.operations, 1,
-        "a dump is enough: nothing is asked twice"
-    );
-}
-
-#[test]
-fn without_any_answer_it_is_unknown_and_later_settled() {
-    let mut world = ready();
-    world.chaos.lose_reply = 100;
-    world.plan(1, 1, &[step("block", block(A), 600)]);
-    world.pass(40, 1);
-    assert_eq!(
-        world.outcome(action_id(1, "block", 0)),
-        Some(Outcome::Unknown)
-    );
-    world.chaos.lose_reply = 0;
-    world.pass(40, 1);
-    assert_eq!(
-        world.outcome(action_id(1, "block", 0)),
-        Some(Outcome::Verified)
-    );
-}
-
-#[test]
-fn a_flush_is_repaired_at_once_when_the_generation_changes() {
-    let mut world = ready();
-    world.plan(1, 1, &[step("block", block(A), 600)]);
-    world.flush_kernel(true);
-    world.pass(2, 1);
-    assert_eq!(world.targets(), [A]);
-    world.flush_kernel(false);
-    world.pass(31, 1);
-    assert_eq!(world.targets(), [A]);
-    assert_eq!(world.engine.counters().reasserted, 2);
-}
-
-#[test]
-fn an_orphan_goes_after_its_grace_with_a_notice() {
-    let mut world = World::new(act(), 1);
-    world.plant(action_id(9, "old", 0), block(A), 5000);
-    world.give(Input::Tick);
-    world.talk();
-    world.pass(55, 1);
-    assert_eq!(world.targets(), [A]);
-    world.pass(10, 1);
-    assert_eq!(world.targets(), Vec::<String>::new());
-    assert!(
-        world
-            .notices()
-            .iter()
-            .any(|text| text.starts_with("orphan"))
-    );
-    assert_eq!(world.engine.counters().orphans_removed, 1);
-}
-
-#[test]
 fn a_revision_extends_what_stands_and_applies_anew_what_has_ended() {
     let mut world = ready();
     world.plan(1, 1, &[step("block", block(A), 600)]);
@@ -325,51 +255,6 @@ fn new_rails_free_what_stands_against_them() {
 }
 
 #[test]
-fn a_clock_that_jumps_never_lengthens_containment() {
-    for jump in [86_400_i64, -86_400, 3600, -3600] {
-        let mut world = ready();
-        world.plan(1, 1, &[step("block", block(A), 600)]);
-        world.pass(100, 1);
-        world.wall_shift_s = jump;
-        world.pass(5, 1);
-        assert_eq!(world.engine.counters().clock_jumps, 1, "jump {jump}");
-        assert!(
-            world
-                .notices()
-                .iter()
-                .any(|text| text.contains("wall clock moved"))
-        );
-        if jump < 0 {
-            assert_eq!(world.targets(), [A], "jump {jump}");
-            assert!(world.kernel_left(A).unwrap() <= 496, "jump {jump}");
-            world.restart();
-            world.pass(5, 1);
-            assert!(
-                world.kernel_left(A).unwrap() <= 491,
-                "jump {jump}, restarted"
-            );
-        }
-        world.pass(495, 1);
-        assert_eq!(world.targets(), Vec::<String>::new(), "jump {jump}");
-        world.assert_over();
-    }
-}
-
-#[test]
-fn a_jump_while_the_engine_was_down_never_lengthens_either() {
-    for jump in [86_400_i64, -86_400] {
-        let mut world = ready();
-        world.plan(1, 1, &[step("block", block(A), 600)]);
-        world.pass(100, 1);
-        world.wall_shift_s = jump;
-        world.restart();
-        world.pass(620, 1);
-        assert_eq!(world.targets(), Vec::<String>::new(), "jump {jump}");
-        world.assert_over();
-    }
-}
-
-#[test]
 fn the_run_ends_at_its_deadline() {
     let mut world = ready();
     let waits = step("two", block(B), 600).gate(Gate::Approve {
@@ -416,74 +301,43 @@ fn bad_plans_are_refused_with_a_notice() {
 }
 
 #[test]
-fn replies_that_make_no_sense_are_counted() {
+fn a_plan_made_while_the_block_ends_is_applied_after_it() {
     let mut world = ready();
-    let answer = Answer::Changed {
-        results: Vec::new(),
-    };
-    world.give(Input::Reply(Reply { serial: 7, answer }));
-    assert_eq!(world.engine.counters().replies_unexpected, 1);
-    let wall = world.wall();
-    let output = world.engine.step(
-        Input::Plan(Box::new(plan(1, 1, wall, &[step("one", block(A), 60)]))),
-        wall,
-    );
-    let change = output
-        .requests
-        .iter()
-        .find(|r| matches!(r.verb, Verb::Change { .. }))
-        .unwrap();
-    let short = Answer::Changed {
-        results: Vec::new(),
-    };
-    let serial = change.serial;
-    let output = world.engine.step(
-        Input::Reply(Reply {
-            serial,
-            answer: short,
-        }),
-        wall,
-    );
-    assert_eq!(output.receipts, []);
+    world.plan(1, 1, &[step("block", block(A), 60)]);
+    world.pass(59, 1);
+    world.chaos.lose_reply = 100;
+    world.pass(2, 1);
+    world.plan(1, 2, &[step("block", block(A), 60)]);
+    world.chaos.lose_reply = 0;
+    world.pass(8, 1);
     assert_eq!(
-        output.requests.len(),
-        1,
-        "a short answer is asked again: {output:?}"
+        world.targets(),
+        [A],
+        "the end was on its way when the plan came"
+    );
+    assert_eq!(
+        world
+            .engine
+            .relapses("brute_force_response", "key 1", "block"),
+        1
     );
 }
 
 #[test]
-fn a_stale_fence_verifies_nothing() {
+fn the_finding_that_moved_a_run_is_in_its_receipts_also_after_a_restart() {
     let mut world = ready();
+    let finding = event::FindingId::of(&[b"finding"]);
     let wall = world.wall();
-    let mut old = Engine::new(EngineConfig { fence: 0, ..act() });
-    let output = old.step(Input::Tick, wall);
-    for request in output.requests {
-        let serial = request.serial;
-        let reason = "fence 0 is stale".to_owned();
-        old.step(
-            Input::Reply(Reply {
-                serial,
-                answer: Answer::Refused { reason },
-            }),
-            wall,
-        );
-    }
-    let output = old.step(
-        Input::Plan(Box::new(plan(1, 1, wall, &[step("one", block(A), 60)]))),
-        wall,
-    );
-    assert!(
-        output
-            .records
-            .iter()
-            .any(|r| matches!(r.entry, JournalEntry::Intent { .. }))
-    );
-    assert!(
-        !output
-            .requests
-            .iter()
-            .any(|r| matches!(r.verb, Verb::Change { .. }))
-    );
-    world.pass(1, 1);
+    let plan = plan(1, 1, wall, &[step("block", block(A), 60)]);
+    let output = world.engine.step_plan(plan, finding, wall);
+    world.carry(output);
+    world.talk();
+    world.restart();
+    world.pass(65, 1);
+    let findings: Vec<_> = world
+        .receipts
+        .iter()
+        .map(|receipt| receipt.finding)
+        .collect();
+    assert_eq!(findings, [finding, finding]);
 }

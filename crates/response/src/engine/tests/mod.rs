@@ -6,6 +6,7 @@ mod gates;
 mod load;
 mod random;
 mod sim;
+mod truth;
 mod undo;
 
 use event::actuate::{Answer, Reply, Verb};

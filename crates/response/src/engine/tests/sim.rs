@@ -84,6 +84,10 @@ pub(super) struct World {
     pub(super) chaos: Chaos,
     pub(super) crash_at: Option<u64>,
     pub(super) point: u64,
+    /// From the journal: targets of actions, actions intended, last end of each target.
+    keys: BTreeMap<ActionId, Key>,
+    intended: BTreeSet<ActionId>,
+    ends: BTreeMap<Key, Time>,
     unwanted: BTreeMap<Key, Time>,
     pub(super) unwanted_max_s: u64,
     /// How far a kernel timeout may lie behind the claim: an actuator that hangs counts from
@@ -120,6 +124,9 @@ impl World {
             chaos: Chaos::default(),
             crash_at: None,
             point: 0,
+            keys: BTreeMap::new(),
+            intended: BTreeSet::new(),
+            ends: BTreeMap::new(),
             unwanted: BTreeMap::new(),
             unwanted_max_s: 95,
             late_max_s: 1,
@@ -205,7 +212,9 @@ impl World {
         if something && self.crashes() {
             return false;
         }
-        self.journal.extend(output.records);
+        for record in output.records {
+            self.commit(record);
+        }
         self.receipts.extend(output.receipts);
         if something && self.crashes() {
             return false;
@@ -222,6 +231,23 @@ impl World {
         }
         self.answers.extend(output.answers);
         true
+    }
+
+    fn commit(&mut self, record: JournalRecord) {
+        match &record.entry {
+            JournalEntry::Planned { plan } => {
+                let steps = plan.steps.iter();
+                self.keys
+                    .extend(steps.map(|step| (step.action_id, Key::of(&step.action))));
+            }
+            JournalEntry::Intent { action, until, .. } => {
+                self.intended.insert(*action);
+                let end = self.ends.entry(self.keys[action]).or_insert(*until);
+                *end = (*end).max(*until);
+            }
+            _ => {}
+        }
+        self.journal.push(record);
     }
 
     fn crashes(&mut self) -> bool {
@@ -257,10 +283,7 @@ impl World {
             .iter()
             .filter(|operation| operation.present_s.is_some())
         {
-            let intended = self.journal.iter().any(|record| {
-                matches!(&record.entry, JournalEntry::Intent { action, .. }
-                    if *action == operation.action_id)
-            });
+            let intended = self.intended.contains(&operation.action_id);
             assert!(
                 intended,
                 "asked for {} before its intent",
@@ -472,23 +495,8 @@ impl World {
         if self.wall_shift_s != 0 {
             return;
         }
-        let mut keys: BTreeMap<ActionId, Key> = BTreeMap::new();
-        let mut ends: BTreeMap<Key, Time> = BTreeMap::new();
-        for record in &self.journal {
-            match &record.entry {
-                JournalEntry::Planned { plan } => {
-                    let steps = plan.steps.iter();
-                    keys.extend(steps.map(|step| (step.action_id, Key::of(&step.action))));
-                }
-                JournalEntry::Intent { action, until, .. } => {
-                    let end = ends.entry(keys[action]).or_insert(*until);
-                    *end = (*end).max(*until);
-                }
-                _ => {}
-            }
-        }
         for (key, standing) in &self.kernel {
-            let Some(end) = ends.get(key) else {
+            let Some(end) = self.ends.get(key) else {
                 continue; // planted by the test
             };
             let latest = end.plus(Duration::from_secs(self.late_max_s));
