@@ -129,13 +129,13 @@ fn dress(headers: &mut HeaderMap) {
 /// that name read us after its DNS entry is turned to 127.0.0.1 (DNS rebinding).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hosts {
-    bound: SocketAddr,
+    bound: IpAddr,
 }
 
 impl Hosts {
     /// For a listener at `bound`.
     pub(crate) const fn new(bound: SocketAddr) -> Self {
-        Self { bound }
+        Self { bound: bound.ip() }
     }
 
     fn allows(self, headers: &HeaderMap) -> bool {
@@ -146,10 +146,9 @@ impl Hosts {
     }
 
     fn allows_name(self, host: &str) -> bool {
-        let (name, port) = split_port(host);
-        if port.is_some_and(|port| port != self.bound.port()) {
+        let Some((name, _port)) = split_port(host) else {
             return false;
-        }
+        };
         if name == "localhost" {
             return true;
         }
@@ -157,15 +156,25 @@ impl Hosts {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
         let address: Option<IpAddr> = plain.unwrap_or(name).parse().ok();
-        address.is_some_and(|address| address.is_loopback() || address == self.bound.ip())
+        address.is_some_and(|address| address.is_loopback() || address == self.bound)
     }
 }
 
-fn split_port(host: &str) -> (&str, Option<u16>) {
+/// Name and port of a `Host` header; `None` where the port is no port.
+///
+/// Any port will do: people come through `ssh -L 9000:localhost:…`, and a rebound name is
+/// recognised by its name.
+fn split_port(host: &str) -> Option<(&str, Option<u16>)> {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (name, Some(port.parse().unwrap_or(0)))
+        Some((name, port)) if !name.ends_with(':') && !port.ends_with(']') => {
+            Some((name, Some(port.parse().ok()?)))
         }
-        _ => (host, None),
+        _ => Some((host, None)),
     }
+}
+
+/// The port that the browser sees: cookies do not know ports, so their names have to.
+pub(crate) fn port_seen(headers: &HeaderMap) -> Option<u16> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    split_port(host)?.1
 }

@@ -1,5 +1,5 @@
 //! The console on invented data, to look at while working on it:
-//! `cargo run -p vertice-console --example preview -- [PORT] [empty]`. Log in as ana, password
+//! `cargo run -p vertice-console --example preview -- [PORT] [empty | many]`. Log in as ana, password
 //! `correct horse battery`. A stand-in for the engine says yes to every decision.
 
 mod seed;
@@ -36,12 +36,16 @@ impl Clock for WallClock {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().unwrap_or_default().parse().unwrap_or(8787);
-    let empty = arguments.next().as_deref() == Some("empty");
+    let what = arguments.next().unwrap_or_default();
+    let empty = what == "empty";
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Sqlite::open(folder.path(), OpenRole::Node)?);
     let now = WallClock.now();
     if !empty {
         seed::fill(store.as_ref(), &seed::cases(), now)?;
+    }
+    if what == "many" {
+        seed::fill(store.as_ref(), &seed::many(2_000), now)?;
     }
     let salt = b"only a preview's";
     let password_hash = Argon2::default()

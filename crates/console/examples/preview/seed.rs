@@ -18,7 +18,7 @@ use store::{Change, HopStatus, SourceStatus, Status, Store, StoreError};
 /// What an incident is about; the rest is made from it.
 pub(crate) struct Case {
     /// Seeds all ids.
-    pub(crate) key: &'static str,
+    pub(crate) key: String,
     /// One sentence.
     pub(crate) title: String,
     /// How bad.
@@ -55,7 +55,7 @@ fn open_cases() -> Vec<Case> {
     };
     vec![
         Case {
-            key: "guessing",
+            key: "guessing".into(),
             title: "Password guessing by 203.0.113.7 against root on web01 succeeded after 212 failures".into(),
             severity: Severity::Critical,
             state: IncidentState::Open,
@@ -68,7 +68,7 @@ fn open_cases() -> Vec<Case> {
             outcome: None,
         },
         Case {
-            key: "scan",
+            key: "scan".into(),
             title: "Scan of 1,024 ports on gw01 by 198.51.100.23".into(),
             severity: Severity::Medium,
             state: IncidentState::Open,
@@ -86,7 +86,7 @@ fn open_cases() -> Vec<Case> {
 fn past_cases() -> Vec<Case> {
     vec![
         Case {
-            key: "spray",
+            key: "spray".into(),
             title: "One password tried on 38 accounts of mail01 by 192.0.2.144".into(),
             severity: Severity::High,
             state: IncidentState::Contained,
@@ -99,7 +99,7 @@ fn past_cases() -> Vec<Case> {
             outcome: Some(Outcome::Verified),
         },
         Case {
-            key: "slow",
+            key: "slow".into(),
             title: "Slow guessing of deploy on web02 by 2001:db8:77::19, 41 tries in 11 h".into(),
             severity: Severity::Medium,
             state: IncidentState::Contained,
@@ -112,7 +112,7 @@ fn past_cases() -> Vec<Case> {
             outcome: Some(Outcome::Verified),
         },
         Case {
-            key: "probe",
+            key: "probe".into(),
             title: "Connections without a login from 203.0.113.200 to web01".into(),
             severity: Severity::Low,
             state: IncidentState::Closed,
@@ -125,6 +125,16 @@ fn past_cases() -> Vec<Case> {
             outcome: Some(Outcome::Expired),
         },
     ]
+}
+
+/// As many open cases as wanted, all waiting: a bad day.
+pub(crate) fn many(count: usize) -> Vec<Case> {
+    let copies = (0..count).filter_map(|number| {
+        let mut case = open_cases().into_iter().next()?;
+        case.key = format!("many-{number}");
+        Some(case)
+    });
+    copies.collect()
 }
 
 /// Writes `cases` into an empty store.
@@ -270,7 +280,7 @@ fn entities(case: &Case) -> Vec<EntityRef> {
 
 fn incident_of(case: &Case, finding: &Finding, now: Time) -> Incident {
     Incident {
-        id: incident_id(case.key),
+        id: incident_id(&case.key),
         revision: 3,
         title: case.title.clone(),
         state: case.state,
@@ -353,7 +363,7 @@ fn plan_of(case: &Case, incident: IncidentId, gate: Gate, now: Time) -> Plan {
         deadline: now.plus(Duration::from_secs(86_400)),
         actions_max: 20,
         steps: vec![step_of(case, gate)],
-        hash: plan_hash(case.key),
+        hash: plan_hash(&case.key),
     }
 }
 
@@ -379,7 +389,7 @@ fn step_of(case: &Case, gate: Gate) -> PlanStep {
             Stage::Reflex
         },
         action,
-        action_id: action_id(case.key),
+        action_id: action_id(&case.key),
         relapse: 0,
         ttl: Ttl::new(if blocks { 3600 } else { 600 }).expect("between 1 s and 30 days"),
         after: Vec::new(),
@@ -455,7 +465,7 @@ fn gate_entry(case: &Case, plan: &Plan, gate: Gate, now: Time) -> JournalEntry {
     let asked = now.minus(Duration::from_secs(u64::from(seconds) / 3));
     JournalEntry::Gate {
         approval: Box::new(Approval {
-            id: action_id(case.key),
+            id: action_id(&case.key),
             plan: plan.id,
             plan_hash: plan.hash.clone(),
             incident: plan.incident,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -62,6 +62,7 @@ pub(crate) struct Credentials {
 /// Checks name and password; the answer takes as long for a name that does not exist.
 pub(crate) async fn enter(
     State(shared): State<Shared>,
+    headers: HeaderMap,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Problem> {
     let now = shared.app.clock.elapsed();
@@ -82,7 +83,7 @@ pub(crate) async fn enter(
     match user {
         Some(user) if right => {
             shared.logins.forgive(&user.name);
-            super::open(&shared, user.name, user.role, &form.next).await
+            super::open(&shared, &headers, (user.name, user.role), &form.next).await
         }
         _ => {
             let wrong = "Name or password is wrong.";

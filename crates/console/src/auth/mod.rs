@@ -23,8 +23,14 @@ use crate::state::Shared;
 
 /// How long a session lasts.
 pub(crate) const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
-/// The cookie's name. Under TLS it becomes `__Host-` and `Secure`; on loopback there is none.
+/// What the cookie's name begins with; the port follows, so that several nodes reached through
+/// one `localhost` do not end one another's sessions.
 const COOKIE: &str = "vertice_session";
+
+fn cookie_name(headers: &HeaderMap) -> String {
+    let port = crate::edge::port_seen(headers);
+    port.map_or_else(|| COOKIE.to_owned(), |port| format!("{COOKIE}_{port}"))
+}
 
 /// A person who is logged in.
 #[derive(Clone, Debug)]
@@ -95,13 +101,14 @@ fn stranger(parts: &Parts) -> Problem {
 }
 
 fn token_of(headers: &HeaderMap) -> Option<String> {
+    let wanted = cookie_name(headers);
     let cookies = headers.get_all(header::COOKIE).iter();
     let mut pairs = cookies
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'));
     pairs.find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE && value.len() == 64).then(|| value.to_owned())
+        (name == wanted && value.len() == 64).then(|| value.to_owned())
     })
 }
 
@@ -112,8 +119,8 @@ fn hash_of(token: &str) -> [u8; 32] {
 /// Opens a session and sends its cookie along with a redirect to `next`.
 async fn open(
     shared: &Shared,
-    user: String,
-    role: UserRole,
+    headers: &HeaderMap,
+    (user, role): (String, UserRole),
     next: &str,
 ) -> Result<Response, Problem> {
     let token = secret(shared);
@@ -129,7 +136,8 @@ async fn open(
     let change = vec![Change::Session(session)];
     shared.ask(move |store| store.commit(change)).await?;
     let life = SESSION_LIFE.as_secs();
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={life}");
+    let name = cookie_name(headers);
+    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={life}");
     Ok(with_cookie(&cookie, &inside(next)))
 }
 
@@ -188,12 +196,14 @@ pub(crate) struct TokenForm {
 pub(crate) async fn logout(
     State(shared): State<Shared>,
     viewer: Viewer,
+    headers: HeaderMap,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, Problem> {
     viewer.permit(UserRole::Viewer, &form.csrf)?;
     let change = vec![Change::RemoveSession(viewer.token_hash)];
     shared.ask(move |store| store.commit(change)).await?;
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let name = cookie_name(&headers);
+    let cookie = format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     Ok(with_cookie(&cookie, "/login"))
 }
 

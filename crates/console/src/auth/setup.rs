@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use event::journal::{JournalEntry, JournalRecord};
 use serde::Deserialize;
@@ -67,6 +67,7 @@ pub(crate) struct FirstAccount {
 /// Makes the first account an admin and logs it in; the token is void from then on.
 pub(crate) async fn create(
     State(shared): State<Shared>,
+    headers: HeaderMap,
     Form(form): Form<FirstAccount>,
 ) -> Result<Response, Problem> {
     let _one_at_a_time = shared.setup.lock().await;
@@ -83,7 +84,7 @@ pub(crate) async fn create(
         password: form.password,
     };
     make(&shared, "set-up", account).await?;
-    super::open(&shared, form.name, UserRole::Admin, "/").await
+    super::open(&shared, &headers, (form.name, UserRole::Admin), "/").await
 }
 
 /// An account to be made; name and password were checked.

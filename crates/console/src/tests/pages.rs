@@ -184,6 +184,23 @@ async fn a_filter_that_hides_everything_says_so() {
 }
 
 #[tokio::test]
+async fn a_bad_day_keeps_the_pages_small_and_says_what_is_left_out() {
+    let rig = Rig::seeded();
+    seed::fill(rig.store.as_ref(), &seed::many(120), now()).unwrap();
+    let person = rig.person(UserRole::Approver);
+    let approvals = person.get("/approvals").await.body;
+    assert_eq!(approvals.matches("class=\"wait wait-").count(), 50);
+    assert!(approvals.contains("73 more wait"));
+    let incidents = person.get("/incidents").await.body;
+    assert_eq!(incidents.matches("title-cell\"><a").count(), 50);
+    assert!(incidents.contains("from=50"));
+    let last = person.get("/incidents?from=100").await.body;
+    assert!(last.contains("101 to 125") && !last.contains("from=150"));
+    let overview = person.get("/").await.body;
+    assert!(overview.contains("122 open incidents, 121 of them critical."));
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_said_to_be_missing() {
     let rig = Rig::seeded();
     let person = rig.person(UserRole::Admin);

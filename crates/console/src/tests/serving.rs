@@ -29,11 +29,12 @@ async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
 
 #[tokio::test]
 async fn a_real_listener_serves_streams_and_stops_with_a_stream_open() {
-    // The session is made by a rig's means, in the folder that the served console then opens.
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(folder.path(), OpenRole::Node).unwrap());
     seed::fill(store.as_ref(), &seed::cases(), now()).unwrap();
-    let cookie = super::session_in(store.as_ref());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let cookie = super::session_in(store.as_ref(), port);
     let live = tokio::sync::broadcast::Sender::new(4);
     let app = App {
         store,
@@ -45,8 +46,6 @@ async fn a_real_listener_serves_streams_and_stops_with_a_stream_open() {
         demo: true,
         random: |bytes| bytes.fill(7),
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(crate::serve(listener, app, async move {
         stopped.await.unwrap();
