@@ -20,6 +20,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("chromium", "chromium"),
 ];
 
+/// Seconds for each of the fuzz targets: together below a minute.
+const FUZZ_SECONDS: &str = "5";
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     passed: u64,
@@ -79,6 +82,7 @@ pub(crate) fn run() -> Result<()> {
     } else {
         tally.skip("tests with real effects", "they need root, nft and ip");
     }
+    tally.step("fuzz smoke", fuzz());
     tally.step("release build", cargo(&["build", "--release", "--quiet"]));
     tally.step("vertice demo --once", demo());
     deny(&mut tally);
@@ -204,6 +208,14 @@ fn counted(line: &str) -> Tally {
         failed: number("failed"),
         skipped: 0,
     }
+}
+
+/// Every fuzz target over its corpus and seeded mutations, on this compiler.
+fn fuzz() -> Result<()> {
+    let manifest = ["--release", "--quiet", "--manifest-path", "fuzz/Cargo.toml"];
+    cargo(&[&["test", "--lib"], manifest.as_slice()].concat())?;
+    let runner = ["--bin", "smoke", "--", FUZZ_SECONDS];
+    cargo(&[&["run"], manifest.as_slice(), runner.as_slice()].concat())
 }
 
 fn demo() -> Result<()> {
