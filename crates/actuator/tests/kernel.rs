@@ -279,6 +279,8 @@ fn only_the_network_capability_is_left() {
     ] {
         assert!(status.contains(line), "{line} is not in\n{status}");
     }
+    let process = rustix::process::Pid::from_child(&actuator.process);
+    assert_eq!(rustix::process::getpgid(Some(process)), Ok(process));
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> ActuatorError {
 /// Leaves the calling thread with CAP_NET_ADMIN, no way to gain more, and (when it was root) the
 /// uid and gid `run_as`.
 pub(super) fn give_up(run_as: Option<u32>) -> Result<(), ActuatorError> {
+    leave_process_group();
     set_no_new_privs(true).map_err(failed("no_new_privs"))?;
     shrink_bounding_set()?;
     set(CapSet::Ambient, &CapsHashSet::new())?;
@@ -30,6 +31,12 @@ pub(super) fn give_up(run_as: Option<u32>) -> Result<(), ActuatorError> {
     set(CapSet::Effective, &only)?;
     set(CapSet::Permitted, &only)?;
     set(CapSet::Inheritable, &CapsHashSet::new())
+}
+
+/// An interrupt from the terminal is for the engine, which may want to undo before it hangs up. A
+/// session's leader cannot leave, and need not.
+fn leave_process_group() {
+    let _leader = rustix::process::setpgid(None, None);
 }
 
 /// Needs CAP_SETPCAP; a process started with CAP_NET_ADMIN alone has nothing to lose there, since
