@@ -69,7 +69,7 @@ impl Default for ActuatorConfig {
 }
 
 /// Serves the engine at the other end of `socket` until it goes. Gives up privileges of the
-/// calling thread for good: call it in a process of its own, with one thread.
+/// calling thread for good, so the process must have no other thread.
 ///
 /// # Errors
 /// [`ActuatorError`] when it cannot start (permission, kernel without nf_tables, wrong peer), or
@@ -84,7 +84,7 @@ pub fn serve(socket: OwnedFd, config: ActuatorConfig) -> Result<(), ActuatorErro
     // The first generation differs from start to start, so that the engine notices a new process.
     let first = u64::try_from(boot_time().as_millis()).unwrap_or(0);
     let table = Table::open(first).map_err(ActuatorError::at_start)?;
-    privileges::give_up(config.run_as)?;
+    privileges::give_up(config.run_as, &config.proc_root)?;
     sandbox::enter()?;
     let mut session = Session::start(table, rails, boot_time())?;
     let mut discovered: Option<Duration> = None;

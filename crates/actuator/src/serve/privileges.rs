@@ -1,5 +1,7 @@
 //! Gives up everything but CAP_NET_ADMIN, for good.
 
+use std::path::Path;
+
 use caps::{CapSet, Capability, CapsHashSet};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
@@ -19,7 +21,9 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> ActuatorError {
 
 /// Leaves the calling thread with CAP_NET_ADMIN, no way to gain more, and (when it was root) the
 /// uid and gid `run_as`.
-pub(super) fn give_up(run_as: Option<u32>) -> Result<(), ActuatorError> {
+/// Privileges belong to threads, so there must be no other thread that would keep them.
+pub(super) fn give_up(run_as: Option<u32>, proc_root: &Path) -> Result<(), ActuatorError> {
+    check_alone(proc_root)?;
     leave_process_group();
     set_no_new_privs(true).map_err(failed("no_new_privs"))?;
     shrink_bounding_set()?;
@@ -31,6 +35,19 @@ pub(super) fn give_up(run_as: Option<u32>) -> Result<(), ActuatorError> {
     set(CapSet::Effective, &only)?;
     set(CapSet::Permitted, &only)?;
     set(CapSet::Inheritable, &CapsHashSet::new())
+}
+
+fn check_alone(proc_root: &Path) -> Result<(), ActuatorError> {
+    let failed = |reason| ActuatorError::Privileges {
+        what: "a process of one thread is needed",
+        reason,
+    };
+    let tasks = std::fs::read_dir(proc_root.join("self/task"));
+    match tasks.map(Iterator::count) {
+        Ok(1) => Ok(()),
+        Ok(threads) => Err(failed(format!("it has {threads}"))),
+        Err(error) => Err(failed(error.to_string())),
+    }
 }
 
 /// An interrupt from the terminal is for the engine, which may want to undo before it hangs up. A
@@ -81,4 +98,23 @@ fn become_user(id: u32) -> Result<(), ActuatorError> {
         other => other.map_err(failed("groups"))?,
     }
     set_thread_res_uid(uid, uid, uid).map_err(failed("uid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_many_threads_is_told_how_many() {
+        let (held, release) = std::sync::mpsc::sync_channel::<()>(0);
+        let other = std::thread::spawn(move || release.recv().is_err());
+        let refused = check_alone(Path::new("/proc")).unwrap_err().to_string();
+        drop(held);
+        assert!(other.join().unwrap());
+        assert!(
+            refused.contains("one thread is needed: it has"),
+            "{refused}"
+        );
+        assert!(check_alone(Path::new("/nonexistent")).is_err());
+    }
 }
