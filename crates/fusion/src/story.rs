@@ -18,6 +18,7 @@ pub(crate) struct Facts {
     first: Option<(Time, String)>,
 }
 
+const SCANNING: (&str, &str) = ("is scanning", "are scanning");
 /// Rules named after the first in a title.
 const MORE_MAX: usize = 3;
 
@@ -67,7 +68,8 @@ pub(crate) fn title(open: &Open) -> String {
         .map(|(id, seen)| (id, seen.first, &seen.title))
         .collect();
     rules.sort_by_key(|(id, first, _)| (*first, *id));
-    let told = rules.iter().find_map(|(id, _, _)| phrase(id.as_str()));
+    let told = rules.iter().filter_map(|(id, _, _)| phrase(id.as_str()));
+    let told = told.min_by_key(|told| *told == SCANNING); // guessing is the graver of the two
     let Some((verb, plural_verb)) = told else {
         return plain(open, &rules);
     };
@@ -80,7 +82,7 @@ pub(crate) fn title(open: &Open) -> String {
     }
     let others = rules
         .iter()
-        .filter(|(id, _, _)| phrase(id.as_str()).is_none());
+        .filter(|(id, _, _)| phrase(id.as_str()) != told);
     title.push_str(&more(others.map(|(_, _, title)| *title)));
     title
 }
@@ -98,7 +100,7 @@ fn phrase(rule: &str) -> Option<(&'static str, &'static str)> {
             "is guessing one account's password",
             "are guessing one account's password",
         )),
-        _ if rule.starts_with("scan.") => Some(("is scanning", "are scanning")),
+        _ if rule.starts_with("scan.") => Some(SCANNING),
         _ => None,
     }
 }

@@ -116,6 +116,7 @@ impl Patterns {
         };
         let directory = privilege.directory.as_ref().map(Name::as_str);
         let host = host_of(event);
+        let mut found = Vec::new();
         for deed in judge(command.as_str(), directory) {
             match deed {
                 Deed::LoggingStopped { service } => {
@@ -123,11 +124,11 @@ impl Patterns {
                 }
                 Deed::LoggingStarted { service } => self.start(event, &service),
                 other => {
-                    let found = rules::of_deed(event, &privilege.actor, &host, other);
-                    found.into_iter().for_each(|found| out.finding(found));
+                    found.extend(rules::of_deed(event, &privilege.actor, &host, other));
                 }
             }
         }
+        put_sorted(found, out);
     }
 
     fn refused(&mut self, event: &Event, privilege: &Privilege, out: &mut Out) {
@@ -409,10 +410,26 @@ fn of_pulse(host: &Name, stream: &Name, pulse: &Pulse, why: String) -> event::Fi
     finding(&rules::SENSOR_SILENCE, weight, &scene, why, evidence)
 }
 
-/// In order of id: tables promise no order.
+/// In order of id, for tables promise no order. Findings of one rule on the same evidence (two logs
+/// removed by one command) are one finding that names all its targets.
 fn put_sorted(mut found: Vec<event::Finding>, out: &mut Out) {
     found.sort_by_key(|finding| finding.id);
-    for finding in found {
+    let mut found = found.into_iter().peekable();
+    while let Some(mut finding) = found.next() {
+        let mut more = 0_u64;
+        while let Some(same) = found.next_if(|next| next.id == finding.id) {
+            more += 1;
+            finding.severity = finding.severity.max(same.severity);
+            if same.confidence > finding.confidence {
+                (finding.confidence, finding.parts) = (same.confidence, same.parts);
+            }
+            finding.entities.extend(same.entities);
+        }
+        finding.entities.sort_unstable();
+        finding.entities.dedup();
+        if more > 0 {
+            finding.why = format!("{}, and {more} more", finding.why);
+        }
         out.finding(finding);
     }
 }

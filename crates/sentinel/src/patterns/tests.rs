@@ -128,6 +128,25 @@ fn commands_that_hide_traces_are_found() {
 }
 
 #[test]
+fn one_command_makes_one_finding_of_a_rule_with_all_its_targets() {
+    let told = found(&[sudo(
+        0.0,
+        "rm /var/log/app.log /var/log/auth.log /var/log/wtmp",
+    )]);
+    assert_eq!(told.len(), 1);
+    let targets: Vec<String> = told[0]
+        .in_role(Role::Target)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        targets,
+        ["/var/log/app.log", "/var/log/auth.log", "/var/log/wtmp"]
+    );
+    assert_eq!(told[0].severity, Severity::High, "the worst of them");
+    assert!(told[0].why.ends_with(", and 2 more"), "{}", told[0].why);
+}
+
+#[test]
 fn everyday_commands_stay_silent() {
     for command in [
         "/usr/bin/vim /var/log/../notes",

@@ -14,6 +14,7 @@ pub(super) const ENTITIES_MAX: usize = 32;
 /// The members of one key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Distinct {
+    /// Sorted by digest.
     members: Vec<Member>,
     pub(super) entities: Vec<EntityRef>,
     newest: Time,
@@ -62,6 +63,9 @@ impl Distinct {
         self.newest = self.newest.max(failure.time);
         self.failures = self.failures.saturating_add(failure.count);
         self.spoofable |= failure.spoofable;
+        if self.next > MEMBERS_MAX {
+            return None; // all levels that can be reached were told; the burst goes on
+        }
         self.renew(failure);
         if self.members.len() < self.next {
             return None; // the usual way out
@@ -88,9 +92,8 @@ impl Distinct {
     fn renew(&mut self, failure: &Failure<'_>) {
         let known = self
             .members
-            .iter_mut()
-            .find(|held| held.digest == failure.member);
-        if let Some(member) = known {
+            .binary_search_by_key(&failure.member, |held| held.digest);
+        if let Some(member) = known.ok().and_then(|at| self.members.get_mut(at)) {
             if (failure.time, failure.id) > (member.time, member.id) {
                 (member.time, member.id) = (failure.time, failure.id);
             }
@@ -99,11 +102,15 @@ impl Distinct {
         if self.members.len() >= MEMBERS_MAX {
             self.drop_oldest();
         }
-        self.members.push(Member {
+        let member = Member {
             digest: failure.member,
             time: failure.time,
             id: failure.id,
-        });
+        };
+        let at = self
+            .members
+            .partition_point(|held| held.digest < member.digest);
+        self.members.insert(at, member);
         for entity in (failure.entities)() {
             if self.entities.len() < ENTITIES_MAX && !self.entities.contains(&entity) {
                 self.entities.push(entity);
@@ -115,7 +122,7 @@ impl Distinct {
         let members = self.members.iter().enumerate();
         let oldest = members.min_by_key(|(_, member)| (member.time, member.id));
         if let Some((at, _)) = oldest {
-            self.members.swap_remove(at);
+            self.members.remove(at);
         }
     }
 

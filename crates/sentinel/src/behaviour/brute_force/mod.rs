@@ -98,7 +98,13 @@ impl BruteForce {
         if guessing_is_due(state, attempt.time, &self.limits) {
             out.finding(verdict::guessing(&key.0, &key.1, state, &self.limits));
         }
-        judge_logins(key, state, &self.limits, out);
+        if state
+            .logins
+            .last()
+            .is_some_and(|login| login.time >= attempt.time)
+        {
+            judge_logins(key, state, &self.limits, out); // a failure that arrived late
+        }
         Some(count)
     }
 
