@@ -2,7 +2,7 @@
 
 use event::decision::{Decision, DecisionAnswer, Wish};
 use std::time::Duration;
-use store::{DecisionTicket, Store, StoreError};
+use store::{DecisionTicket, PAGE_MAX, Store, StoreError};
 
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -11,6 +11,16 @@ use crate::state::Shared;
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// How often it looks.
 const ANSWER_POLL: Duration = Duration::from_millis(50);
+
+/// How many there are, when a list of at most [`PAGE_MAX`] rows was read: its length, or what the
+/// node itself counts where the list is full.
+pub(crate) fn at_least(listed: usize, counted: u64) -> usize {
+    if listed < PAGE_MAX {
+        listed
+    } else {
+        listed.max(usize::try_from(counted).unwrap_or(usize::MAX))
+    }
+}
 
 impl Shared {
     /// Asks the store something.

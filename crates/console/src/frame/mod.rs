@@ -12,6 +12,7 @@ use event::{IncidentState, Mode};
 use serde::Deserialize;
 use store::PAGE_MAX;
 
+use crate::ask::at_least;
 use crate::auth::Viewer;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -67,7 +68,7 @@ impl Frame {
             mode: status.mode,
             ready: status.ready,
             demo: shared.app.demo,
-            waiting,
+            waiting: at_least(waiting, status.approvals_waiting),
             open: open.map(|(_, _, count)| count).sum(),
             viewer,
             page,

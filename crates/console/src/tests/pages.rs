@@ -192,7 +192,7 @@ async fn a_bad_day_keeps_the_pages_small_and_says_what_is_left_out() {
     assert_eq!(approvals.matches("class=\"wait wait-").count(), 50);
     assert!(approvals.contains("73 more wait"));
     let incidents = person.get("/incidents").await.body;
-    assert_eq!(incidents.matches("title-cell\"><a").count(), 50);
+    assert_eq!(incidents.matches("title-cell oneline\"><a").count(), 50);
     assert!(incidents.contains("from=50"));
     let last = person.get("/incidents?from=100").await.body;
     assert!(last.contains("101 to 125") && !last.contains("from=150"));

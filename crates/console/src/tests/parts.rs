@@ -18,6 +18,14 @@ fn durations_read_like_a_person_would_say_them() {
 }
 
 #[test]
+fn a_full_list_is_not_taken_for_all_there_is() {
+    use crate::ask::at_least;
+    assert_eq!(at_least(3, 9), 3);
+    assert_eq!(at_least(store::PAGE_MAX, 2_003), 2_003);
+    assert_eq!(at_least(store::PAGE_MAX, 0), store::PAGE_MAX);
+}
+
+#[test]
 fn numbers_keep_their_units() {
     assert_eq!(words::bytes(&999), "999 B");
     assert_eq!(words::bytes(&1_000), "1.0 kB");

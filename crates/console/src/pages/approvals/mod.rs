@@ -14,6 +14,7 @@ use event::{ActionId, IncidentId, Time};
 use serde::Serialize;
 use store::{PAGE_MAX, Store, StoreError};
 
+use crate::ask::at_least;
 use crate::auth::Viewer;
 use crate::frame::words::{Kind, Moment};
 use crate::frame::{self, Frame, Page, filters, words};
@@ -197,8 +198,14 @@ async fn read(
 }
 
 async fn view(shared: &Shared) -> Result<View, Problem> {
-    let (mode, now) = ((shared.app.status)().mode, shared.app.clock.now());
-    shared.ask(move |store| told(store, mode, now)).await
+    let (status, now) = ((shared.app.status)(), shared.app.clock.now());
+    let told = shared
+        .ask(move |store| told(store, status.mode, now))
+        .await?;
+    Ok(View {
+        waiting_total: at_least(told.waiting_total, status.approvals_waiting),
+        ..told
+    })
 }
 
 fn told(store: &dyn Store, mode: event::Mode, now: Time) -> Result<View, StoreError> {

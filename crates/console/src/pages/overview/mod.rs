@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::time::Duration;
 use store::{IncidentQuery, PAGE_MAX, ReceiptQuery, SourceStatus, Store, StoreError};
 
+use crate::ask::at_least;
 use crate::auth::Viewer;
 use crate::draw::strip::Strip;
 use crate::frame::words::{self, Moment};
@@ -20,6 +21,8 @@ use crate::state::Shared;
 
 /// Rows of each short list on this page.
 const ROWS_MAX: usize = 5;
+/// Incidents whose timelines make the strip, newest change first.
+const STRIP_INCIDENTS_MAX: usize = 100;
 /// A source that gave nothing for this long is called silent.
 pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(600);
 
@@ -47,6 +50,8 @@ pub(crate) struct View {
     dropped_total: u64,
     sources: Vec<SourceLine>,
     strip: Strip,
+    /// There are more incidents than the strip was made of.
+    strip_cut: bool,
 }
 
 /// Open incidents of one severity.
@@ -155,6 +160,8 @@ async fn view(shared: &Shared) -> Result<View, Problem> {
         findings_total: status.findings_total,
         dropped_total: dropped.chain(queue_drops).sum(),
         sources: sources.map(|source| SourceLine::of(source, now)).collect(),
+        waiting_total: at_least(told.waiting_total, status.approvals_waiting),
+        effects_total: at_least(told.effects_total, status.effects_standing),
         ..told
     })
 }
@@ -162,6 +169,7 @@ async fn view(shared: &Shared) -> Result<View, Problem> {
 /// What the store tells; the node's own figures are filled in above.
 fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
     let open = open_by_severity(store)?;
+    let (strip, strip_cut) = strip(store, now)?;
     let newest = most_urgent(store)?;
     let waiting = store.approvals(true, PAGE_MAX)?;
     let mut standing = store.receipts(&ReceiptQuery {
@@ -191,7 +199,8 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
         findings_total: 0,
         dropped_total: 0,
         sources: Vec::new(),
-        strip: strip(store, now)?,
+        strip,
+        strip_cut,
     })
 }
 
@@ -233,15 +242,21 @@ fn open_by_severity(store: &dyn Store) -> Result<Vec<SeverityCount>, StoreError>
     Ok(levels.collect())
 }
 
-fn strip(store: &dyn Store, now: Time) -> Result<Strip, StoreError> {
+/// The strip, and whether there are more incidents than it was made of.
+fn strip(store: &dyn Store, now: Time) -> Result<(Strip, bool), StoreError> {
     let mut strip = Strip::new();
-    for incident in store.incidents(&IncidentQuery::default())? {
+    let incidents = store.incidents(&IncidentQuery {
+        limit: STRIP_INCIDENTS_MAX + 1,
+        ..IncidentQuery::default()
+    })?;
+    let cut = incidents.len() > STRIP_INCIDENTS_MAX;
+    for incident in incidents.iter().take(STRIP_INCIDENTS_MAX) {
         for entry in &incident.timeline {
             let ours = entry.kind != event::TimelineKind::Finding;
             strip.count(entry.time, ours, now);
         }
     }
-    Ok(strip)
+    Ok((strip, cut))
 }
 
 impl View {
