@@ -200,3 +200,6 @@ fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 fn flag(object: &Value, key: &str) -> bool {
     object.get(key).and_then(Value::as_bool).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests;
