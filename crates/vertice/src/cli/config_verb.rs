@@ -79,7 +79,7 @@ pub(crate) fn config(place: &Place, verb: &ConfigVerb, printer: &mut Printer) ->
 
 fn check(place: &Place, printer: &mut Printer) -> Verdict {
     let loaded = place.load(&[])?;
-    crate::node::playbooks(&loaded.config.response).map_err(Failure::config)?;
+    crate::node::playbooks(&loaded.config.response).map_err(super::run::failure)?;
     let sources = loaded.config.effective_sources();
     if printer.json {
         printer.document(&json!({"ok": true, "sources": sources.len()}))?;

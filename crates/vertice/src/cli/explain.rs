@@ -1,6 +1,6 @@
 //! `vertice explain ID`: walks from an effect back to the log lines, one cause a line.
 
-use event::{Event, EventId, Finding, FindingId, Id, Incident, Plan, Receipt};
+use event::{Event, EventId, Finding, FindingId, Id, Plan, Receipt};
 use segment::Reader;
 use serde::Serialize;
 use serde_json::json;
@@ -125,19 +125,20 @@ impl Walk<'_> {
         self.show("plan", plan, &[first, format!("    {}", plan.sentence)])
     }
 
-    fn incident_lines(&mut self, id: event::IncidentId) -> Result<Option<Incident>, Failure> {
+    fn incident_lines(&mut self, id: event::IncidentId) -> Result<(), Failure> {
         let Some(incident) = self.store.incident(id)? else {
-            self.show("missing", &id, &[format!("{id}  not kept")])?;
-            return Ok(None);
+            return self.show("missing", &id, &[format!("{id}  not kept")]);
         };
         let first = format!("{}  {}", incident.id, incident.title);
         let second = format!("    {}, {}", incident.severity, incident.confidence);
-        self.show("incident", &incident, &[first, second])?;
-        Ok(Some(incident))
+        self.show("incident", &incident, &[first, second])
     }
 
     fn incident(&mut self, id: event::IncidentId) -> Result<(), Failure> {
-        self.incident_lines(id)?.ok_or_else(|| missing(id))?;
+        if self.store.incident(id)?.is_none() {
+            return Err(missing(id));
+        }
+        self.incident_lines(id)?;
         self.depth += 1;
         for finding in self.store.findings_of(id, FINDINGS_MAX)? {
             self.finding_below(&finding)?;

@@ -48,14 +48,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and version are data; everything else clap says is a usage error (2).
+/// Help and version are data; everything else clap says is a usage error (2). A reader that goes
+/// away before the end is no failure.
 fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    if error.use_stderr() || printed.is_err() {
-        ExitCode::from(2)
-    } else {
-        ExitCode::SUCCESS
+    error.print().unwrap_or_default();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
     }
+    output::say("hint: vertice help shows every verb, vertice VERB --help its options");
+    ExitCode::from(2)
 }
 
 fn dispatch(cli: Cli, printer: &mut Printer) -> Verdict {

@@ -33,12 +33,23 @@ impl Printer {
         self.out.write_all(b"\n").map_err(Failure::from)
     }
 
-    /// One JSON document on one line.
+    /// One JSON document on one line. What could steer a terminal is written as `\u…`.
     ///
     /// # Errors
     /// Standard output refused it.
     pub fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
+        let text = serde_json::to_string(value).map_err(io::Error::from)?;
+        let mut rest = text.as_str();
+        while let Some((at, character)) = rest.char_indices().find(|(_, found)| steers(*found)) {
+            let (before, after) = rest.split_at(at);
+            self.out.write_all(before.as_bytes())?;
+            // Such a character stands inside of a string only, where this is the same.
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(self.out, "\\u{unit:04x}")?;
+            }
+            rest = after.get(character.len_utf8()..).unwrap_or_default();
+        }
+        self.out.write_all(rest.as_bytes())?;
         self.out.write_all(b"\n").map_err(Failure::from)
     }
 
@@ -49,6 +60,14 @@ impl Printer {
     pub fn finish(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::from)
     }
+}
+
+/// Does it steer a terminal or turn text around: C1 controls, bidi controls, invisible ones?
+/// JSON itself escapes C0.
+const fn steers(character: char) -> bool {
+    matches!(character,
+        '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl Write for Printer {
@@ -66,7 +85,7 @@ impl Write for Printer {
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// What failed and why, already escaped.
+    /// What failed and why.
     pub what: String,
     /// What to do.
     pub hint: Option<String>,
@@ -122,13 +141,14 @@ impl Failure {
 
     /// Prints the three parts to standard error.
     pub fn report(&self) {
-        let mut text = format!("vertice: {}\n", self.what);
-        if let Some(hint) = &self.hint {
-            text.push_str("hint: ");
-            text.push_str(hint);
-            text.push('\n');
-        }
-        io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+        let hint = self.hint.as_deref().unwrap_or(match self.code {
+            2 => "run the verb with --help",
+            3 => "run vertice config check",
+            _ => "run vertice doctor",
+        });
+        // A path or an argument may hold anything.
+        let what = event::hostile(&self.what);
+        say(&format!("vertice: {what}\nhint: {hint}"));
     }
 }
 
