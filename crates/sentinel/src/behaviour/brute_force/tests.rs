@@ -172,6 +172,7 @@ fn spraying_is_many_accounts_from_one_source() {
         .find(|finding| finding.rule.id.as_str().ends_with("spraying"));
     let spray = spray.unwrap();
     assert_eq!(spray.facts["distinct_users"], 10.0);
+    assert_eq!(spray.in_role(Role::Target).count(), 8, "enough to be told");
     assert!(spray.confidence.get() >= 0.75);
 }
 

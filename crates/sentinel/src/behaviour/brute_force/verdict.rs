@@ -4,7 +4,7 @@
 
 use event::{Entity, EntityRef, Finding, Name, Role, ScorePart, Severity, TechniqueId};
 
-use super::attempts::{Attempts, Login, Weight};
+use super::attempts::{Attempts, Login, NAMES_MAX, Weight};
 use super::distinct::Distinct;
 use super::limits::Limits;
 use super::source::Source;
@@ -140,7 +140,7 @@ pub(super) fn spraying(
     limits: &Limits,
 ) -> Finding {
     let minimum = limits.sprayed_accounts_min;
-    let mut entities = state.entities.clone();
+    let mut entities = few_targets(&state.entities);
     entities.push(source.entity());
     SPRAYING.finding(Claim {
         severity: Severity::High,
@@ -166,6 +166,16 @@ pub(super) fn spraying(
             ("window_s", number(limits.window().as_secs())),
         ],
     })
+}
+
+/// All entities, of the accounts only the first [`NAMES_MAX`].
+fn few_targets(entities: &[EntityRef]) -> Vec<EntityRef> {
+    let mut targets = 0;
+    let entities = entities.iter().filter(|found| {
+        targets += usize::from(found.role == Role::Target);
+        found.role != Role::Target || targets <= NAMES_MAX
+    });
+    entities.cloned().collect()
 }
 
 /// `sources` sources fail at one account.
