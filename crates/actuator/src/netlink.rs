@@ -1,7 +1,7 @@
 //! nf_tables over nfnetlink: our table, its ten sets and its rules, without the `nft` program.
 //!
-//! [`wire`] writes and reads the bytes, [`socket`] carries them, [`element`] is one set element,
-//! [`ruleset`] is the table itself and [`table`] keeps it standing. Every change is one kernel
+//! `wire` writes and reads the bytes, `socket` carries them, `element` is one set element,
+//! `ruleset` is the table itself and `table` keeps it standing. Every change is one kernel
 //! transaction.
 //!
 //! Absent on purpose: any other table, any verdict but drop, maps, NAT and flow tables.
