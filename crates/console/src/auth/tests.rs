@@ -1,3 +1,5 @@
+//! Passwords, and where a login may lead.
+
 use super::password::{self, Cost};
 
 const CHEAP: Cost = Cost {

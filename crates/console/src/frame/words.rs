@@ -52,9 +52,14 @@ impl Moment {
         self.stamp("clock", self.part(11, 19))
     }
 
-    /// The day, as text: what separates days in a story.
-    pub(crate) fn day(self) -> String {
-        self.part(0, 10)
+    /// The day.
+    pub(crate) fn day(self) -> Stamp {
+        self.stamp("day", self.part(0, 10))
+    }
+
+    /// Is it the same day, in UTC?
+    pub(crate) fn same_day(self, other: Self) -> bool {
+        self.part(0, 10) == other.part(0, 10)
     }
 
     /// How long ago it was at `now`.

@@ -1,3 +1,5 @@
+//! Accounts: who may manage them, and that nobody shuts himself out.
+
 use event::journal::JournalEntry;
 use store::{Store, UserRole};
 

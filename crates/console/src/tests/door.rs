@@ -1,3 +1,5 @@
+//! Set-up, login, sessions, roles, form tokens, and decisions as a person sends them.
+
 use axum::http::StatusCode;
 use event::decision::Wish;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Headers, hosts, origins, limits, assets, probes, and lint of what is served.
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use store::{Status, UserRole};

@@ -1,3 +1,5 @@
+//! Forty hostile texts in every text field that a page shows: they come out as text.
+
 use event::Severity;
 use store::UserRole;
 

@@ -1,3 +1,5 @@
+//! What each page says, also when there is nothing to say.
+
 use event::Mode;
 use store::{Status, Store, UserRole};
 

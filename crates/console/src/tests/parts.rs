@@ -1,3 +1,5 @@
+//! The small words: durations, numbers, countdowns.
+
 use event::{ManualClock, Time};
 use std::time::Duration;
 
@@ -45,4 +47,32 @@ fn a_time_that_is_over_says_so() {
     let clock = ManualClock::at(now.0);
     let soon = words::Moment(event::Clock::now(&clock).plus(Duration::from_secs(75)));
     assert!(soon.left(&now).to_string().contains(">1 min 15 s<"));
+}
+
+#[test]
+fn a_story_has_its_days_and_its_silences() {
+    use crate::pages::incidents::story::{Item, items};
+    use event::{TimelineEntry, TimelineKind};
+    let entry = |time: &str, kind| TimelineEntry {
+        time: time.parse().unwrap(),
+        kind,
+        text: "x".to_owned(),
+        reference: String::new(),
+    };
+    let told = items(&[
+        entry("2026-11-24T23:50:00Z", TimelineKind::Finding),
+        entry("2026-11-24T23:59:59Z", TimelineKind::Finding),
+        entry("2026-11-25T00:09:59Z", TimelineKind::Receipt),
+    ]);
+    let shape: Vec<&str> = told
+        .iter()
+        .map(|item| match item {
+            Item::Day { .. } => "day",
+            Item::Gap { length } => length,
+            Item::Said { ours: true, .. } => "ours",
+            Item::Said { ours: false, .. } => "theirs",
+        })
+        .collect();
+    let wanted = ["day", "theirs", "theirs", "10 min 00 s", "day", "ours"];
+    assert_eq!(shape, wanted, "9 min 59 s are no gap, 10 min are");
 }

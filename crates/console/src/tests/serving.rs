@@ -1,3 +1,5 @@
+//! The console on a real socket, from the first request to the stop.
+
 use std::sync::Arc;
 use std::time::Duration;
 

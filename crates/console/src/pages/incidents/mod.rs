@@ -1,7 +1,7 @@
 //! Incidents: the list, and one incident as a story with its findings and our actions.
 
 mod actions;
-mod story;
+pub(crate) mod story;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};

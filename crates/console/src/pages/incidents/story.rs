@@ -39,8 +39,8 @@ pub(crate) struct Story {
 pub(crate) enum Item {
     /// A new day begins.
     Day {
-        /// The date.
-        date: String,
+        /// The first event of that day.
+        time: Moment,
     },
     /// Nothing was seen for this long.
     Gap {
@@ -147,8 +147,8 @@ pub(crate) fn items(timeline: &[TimelineEntry]) -> Vec<Item> {
                 items.push(Item::Gap { length });
             }
         }
-        if before.map(Moment::day) != Some(time.day()) {
-            items.push(Item::Day { date: time.day() });
+        if !before.is_some_and(|before| before.same_day(time)) {
+            items.push(Item::Day { time });
         }
         items.push(said(entry));
         before = Some(time);
