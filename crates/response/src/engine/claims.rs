@@ -49,6 +49,7 @@ impl Engine {
         action.until = until;
         action.due = due;
         action.sent = false;
+        action.slim();
         action.verified = false;
         action.extended = false;
         let (key, plan) = (action.key, action.plan);

@@ -36,7 +36,8 @@ impl Engine {
             plan: Box::new(plan.clone()),
         });
         let id = plan.id;
-        let steps = plan.steps.clone();
+        let live = self.tables.runs.contains_key(&id);
+        let steps = if live { plan.steps.clone() } else { Vec::new() };
         self.adopt(plan);
         if let Some(run) = self.tables.runs.get_mut(&id) {
             run.finding = finding.or(run.finding);

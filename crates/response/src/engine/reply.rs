@@ -128,7 +128,7 @@ impl Engine {
             return;
         };
         effect.believed = Believed::Absent;
-        effect.shown.clear();
+        effect.shown = String::new();
         effect.tries = 0;
         effect.stuck = false;
         if effect.orphan_since.is_some() {

@@ -150,12 +150,12 @@ impl Engine {
                 covered.push(*id);
             }
         }
-        let shown = effect.shown.clone();
+        let effect = self.tables.effects.get_mut(&key);
+        let shown = effect
+            .map(|effect| std::mem::take(&mut effect.shown))
+            .unwrap_or_default();
         for id in covered {
             self.verified(id, &shown);
-        }
-        if let Some(effect) = self.tables.effects.get_mut(&key) {
-            effect.shown.clear();
         }
     }
 

@@ -146,6 +146,13 @@ impl ActionState {
         }
     }
 
+    /// Drops what only a gate shows; many actions stand at once.
+    pub(super) fn slim(&mut self) {
+        self.step.gate_why = String::new();
+        self.step.sentence = String::new();
+        self.step.blast.notes = Vec::new();
+    }
+
     /// Back to the start, for a new application under the same id.
     pub(super) fn renew(&mut self) {
         self.phase = Phase::Planned;
