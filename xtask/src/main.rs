@@ -2,8 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool of the repository")]
 
 mod attack;
+mod bench;
 mod programs;
 mod record;
+mod scaffold;
 mod suite;
 mod tidy;
 
@@ -22,6 +24,9 @@ fn main() -> Result<()> {
         ["record"] => record::run_all(Path::new("crates/vertice/recordings")),
         ["record-host", work] => record::run_host(Path::new(work)),
         ["test"] => suite::run(),
+        ["bench", names @ ..] => bench::run(names),
+        ["bench-host", words @ ..] => bench::run_host(words),
+        ["new", kind, name] => scaffold::run(&tidy::root(), kind, name),
         ["tidy"] => tidy::run(),
         [] | ["help"] => {
             println!("{HELP}");
@@ -33,6 +38,8 @@ fn main() -> Result<()> {
 
 const HELP: &str = "\
 cargo xtask test            install what is needed, run every check and test
+cargo xtask bench [ROW…]    figures beside fail2ban's, as one table (release build; root for some)
+cargo xtask new KIND NAME   a new source, detector or action from a living template
 cargo xtask tidy            conventions as checks
 cargo xtask attack BUNDLE   make the ATT&CK catalogue anew from a STIX bundle
 cargo xtask record          make the demo's recordings anew (root; see xtask/src/record)";

@@ -1,0 +1,100 @@
+//! Many attackers at once: from the one write of all their lines until all are in the block set.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Bench;
+use super::fail2ban::Fail2ban;
+use super::logs::{address, failure};
+use super::network::Network;
+use super::node::{Monitor, Node, Setting};
+use super::process::{pause, unix_micros};
+use super::reaction::new_log;
+use super::table::{Bar, Row};
+
+const LINES_EACH: u64 = 5;
+const PATIENCE: Duration = Duration::from_secs(60);
+const PEER_PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) fn thousand(bench: &Bench) -> Result<Vec<Row>> {
+    let row = row(bench, 1000, 2.0)?;
+    Ok(vec![match peer(bench, 1000) {
+        Ok(seconds) => row.beside(Some(seconds), "fail2ban 1.0.2, inotify"),
+        Err(error) => row.note(format!("peer not measured: {error:#}")),
+    }])
+}
+
+pub(super) fn ten_thousand(bench: &Bench) -> Result<Vec<Row>> {
+    Ok(vec![row(bench, 10_000, 10.0)?])
+}
+
+fn row(bench: &Bench, attackers: u64, bar_s: f64) -> Result<Row> {
+    let seconds = ours(bench, attackers)?;
+    let figure = format!("{attackers} attackers at once, all blocked");
+    Ok(Row::new(&figure, seconds, "s", Bar::AtMost(bar_s)))
+}
+
+fn ours(bench: &Bench, attackers: u64) -> Result<f64> {
+    let folder = bench.work.inside("flood")?;
+    let log = new_log(&folder)?;
+    let network = Network::make("flood")?;
+    let state = folder.join("state");
+    let setting = Setting {
+        folder: &folder,
+        state: &state,
+        source: &log,
+        format: "syslog",
+        follow: true,
+        mode: "act",
+        console: true,
+    };
+    let words = folder.join("words");
+    let _node = Node::start(
+        &bench.vertice,
+        Some(&network.victim),
+        &setting.write()?,
+        &words,
+    )?;
+    pause(Duration::from_secs(1));
+    flood(&network, &log, "block4", attackers, PATIENCE)
+}
+
+fn peer(bench: &Bench, attackers: u64) -> Result<f64> {
+    let peer = bench
+        .peer
+        .as_ref()
+        .map_err(|why| anyhow::anyhow!("{why}"))?;
+    let folder = bench.work.inside("flood-peer")?;
+    let log = new_log(&folder)?;
+    let network = Network::make("ff2b")?;
+    let _server = peer.serve(&folder, &log, &network.victim, "pyinotify")?;
+    pause(Duration::from_secs(1));
+    flood(&network, &log, Fail2ban::SET, attackers, PEER_PATIENCE)
+}
+
+/// Seconds from the write to the last one blocked.
+fn flood(
+    network: &Network,
+    log: &Path,
+    set: &str,
+    attackers: u64,
+    patience: Duration,
+) -> Result<f64> {
+    let monitor = Monitor::start(&network.victim, set)?;
+    let second = unix_micros() / 1_000_000;
+    let one = |line: u64| failure(second, address(line % attackers), 1000 + line % attackers);
+    let lines: String = (0..attackers * LINES_EACH).map(one).collect();
+    let mut log = std::fs::OpenOptions::new().append(true).open(log)?;
+    let written = unix_micros();
+    log.write_all(lines.as_bytes())?;
+    let (count, last) = monitor.wait(attackers as usize, patience);
+    let seconds = (last - written) as f64 / 1e6;
+    ensure!(
+        count as u64 >= attackers,
+        "{count} of {attackers} blocked {patience:?} after the write, the last one after {seconds:.2} s"
+    );
+    Ok(seconds)
+}
