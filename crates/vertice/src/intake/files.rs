@@ -1,7 +1,7 @@
 //! One open file of a stream, its identity, and its state across restarts.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use event::{EventId, Name, Time};
@@ -79,6 +79,17 @@ impl FileState {
     }
 }
 
+/// Opens a regular file for reading; a pipe put in its place is refused and never waited for.
+pub(super) fn open_regular(path: &Path) -> std::io::Result<File> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(std::io::Error::other("not a regular file"))
+    }
+}
+
 fn hash(head: &[u8]) -> String {
     EventId::of(&[head]).to_string()
 }
@@ -106,7 +117,7 @@ pub(super) struct OpenFile {
 impl OpenFile {
     /// Opens a file at its start.
     pub(super) fn open(path: &Path, generation: u64) -> std::io::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let identity = Identity::of(&file.metadata()?);
         let path = path.to_path_buf();
         let (lines, head) = (Lines::at(0), Vec::new());

@@ -1,6 +1,6 @@
 //! The thread that follows files and directories.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub(super) struct Follower {
     watcher: Watcher,
     is_full_told: bool,
     has_looked: bool,
+    /// Folders that could not be looked into, at most one a source.
+    closed: HashSet<PathBuf>,
 }
 
 impl Follower {
@@ -50,6 +52,7 @@ impl Follower {
             watcher,
             is_full_told: false,
             has_looked: false,
+            closed: HashSet::new(),
         }
     }
 
@@ -116,8 +119,9 @@ impl Follower {
     }
 
     fn look_into(&mut self, folder: &Path, outlet: &Outlet) -> Result<(), Stopped> {
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            return Ok(()); // gone or closed: looked at again within a second
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.cannot_look(folder, &error, outlet),
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         if !self.has_looked {
@@ -137,6 +141,20 @@ impl Follower {
             if is_live && !self.is_read_elsewhere(&path) {
                 self.add(&path, outlet)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Told once a folder; it is looked at again all the same.
+    fn cannot_look(
+        &mut self,
+        folder: &Path,
+        error: &std::io::Error,
+        outlet: &Outlet,
+    ) -> Result<(), Stopped> {
+        if self.closed.insert(folder.to_path_buf()) {
+            let stream = Name::new(&folder.to_string_lossy());
+            return outlet.problem(&stream, format!("cannot look into the folder: {error}"));
         }
         Ok(())
     }

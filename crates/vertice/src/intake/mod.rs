@@ -306,3 +306,18 @@ impl Intake {
         Ok(())
     }
 }
+
+/// The door for the fuzz target: takes `bytes` apart as one TCP connection that sends them in
+/// pieces of `piece` bytes; returns the messages' bytes. Never panics, never holds more than
+/// [`LINE_BYTES_MAX`] and a piece.
+pub fn fuzz_framing(bytes: &[u8], piece: usize) -> usize {
+    let mut framing = framing::Framing::default();
+    let mut total = 0;
+    for chunk in bytes.chunks(piece.max(1)) {
+        let mut rest = chunk;
+        while let Some(message) = framing.next(&mut rest) {
+            total += message.bytes.len();
+        }
+    }
+    total + framing.rest().map_or(0, |message| message.bytes.len())
+}

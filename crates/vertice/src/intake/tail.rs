@@ -5,7 +5,7 @@
 //! have not noticed yet. What cannot be told apart is a file cut and regrown with the same head.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use event::Name;
 
 use super::Offset;
 use super::batch::Batch;
-use super::files::{FileState, Identity, OpenFile, StreamState};
+use super::files::{FileState, Identity, OpenFile, StreamState, open_regular};
 use super::lines::Line;
 use super::outlet::{Outlet, Stopped, count};
 use super::watch::Watcher;
@@ -80,7 +80,7 @@ impl Tail {
             .done
             .iter()
             .rfind(|state| state.identity() == identity)?;
-        File::open(path)
+        open_regular(path)
             .is_ok_and(|file| state.fits(&file))
             .then_some(state)
     }
@@ -148,7 +148,7 @@ impl Tail {
         buffer: &mut [u8],
     ) -> Result<bool, Stopped> {
         self.watch_files(watcher);
-        let has_successor = self.has_successor(watcher);
+        let has_successor = self.has_successor(outlet, watcher)?;
         self.check_rewritten(outlet)?;
         if self.read(outlet, buffer)? {
             return Ok(true);
@@ -163,9 +163,8 @@ impl Tail {
     /// Opens the file at the path, to be read once.
     pub(super) fn open(&mut self) -> std::io::Result<()> {
         if self.files.is_empty() {
-            let file = OpenFile::open(&self.path, self.next_generation)?;
-            self.next_generation += 1;
-            self.push(file, None);
+            let file = OpenFile::open(&self.path, 0)?;
+            self.begin(file);
         }
         Ok(())
     }
@@ -303,54 +302,72 @@ impl Tail {
     }
 
     /// Is another file at the path, with contents?
-    fn has_successor(&self, watcher: &mut Watcher) -> bool {
-        let Ok(metadata) = std::fs::metadata(&self.path) else {
-            return false;
+    fn has_successor(&mut self, outlet: &Outlet, watcher: &mut Watcher) -> Result<bool, Stopped> {
+        let metadata = match std::fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                self.tell(outlet, format!("cannot look at the file: {error}"))?;
+                return Ok(false);
+            }
         };
         let current = self.files.last().map(|entry| entry.file.identity);
         if !metadata.is_file() || current == Some(Identity::of(&metadata)) {
-            return false;
+            return Ok(false);
         }
         // It must not be read before its writer uses it: the old file may still grow.
         watcher.watch_path(&self.path);
-        metadata.len() > 0 || current.is_none()
+        Ok(metadata.len() > 0 || current.is_none())
     }
 
+    /// The file at the path is opened first: a folder read afterwards shows all that were rotated
+    /// away before it came, and none that came after it as long as it is still at the path.
     fn open_successor(&mut self, outlet: &Outlet, watcher: &mut Watcher) -> Result<bool, Stopped> {
-        let mut has_more = false;
-        for path in self.missed().into_iter().chain([self.path.clone()]) {
-            match OpenFile::open(&path, self.next_generation) {
-                // It may have changed once more since it was seen.
-                Ok(file) if self.has_open(file.identity) => {}
-                Ok(mut file) => {
-                    if let Some(state) = self.state_when_done(&path) {
-                        file.resume(state); // it came back
-                    }
-                    self.next_generation += 1;
-                    self.push(file, None);
-                    has_more = true;
-                }
-                Err(error) => {
-                    self.tell(outlet, format!("cannot open {}: {error}", path.display()))?;
-                    return Ok(false);
-                }
+        let newest = match OpenFile::open(&self.path, 0) {
+            Ok(newest) => newest,
+            // Renamed since it was seen; the next one is not there yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                self.tell(outlet, format!("cannot open: {error}"))?;
+                return Ok(false);
+            }
+        };
+        let missed = self.missed(newest.identity);
+        if Identity::at(&self.path) != Some(newest.identity) {
+            return Ok(true); // rotated away too: what was found may be younger
+        }
+        for (identity, path) in missed {
+            match OpenFile::open(&path, 0) {
+                Ok(file) if file.identity == identity => self.begin(file),
+                Ok(_) | Err(_) => return Ok(true), // renamed again: look again at the next turn
             }
         }
+        let is_new = !self.has_open(newest.identity);
+        if is_new {
+            self.begin(newest);
+        }
         self.watch_files(watcher);
-        Ok(has_more)
+        Ok(is_new)
+    }
+
+    /// Takes up a file behind the others, from its start, or from where it was let go.
+    fn begin(&mut self, file: OpenFile) {
+        let mut file = file;
+        file.generation = self.next_generation;
+        self.next_generation += 1;
+        if let Some(state) = self.state_when_done(&file.path) {
+            file.resume(state);
+        }
+        self.push(file, None);
     }
 
     /// Files that came and were rotated away since the newest file here was written.
-    fn missed(&self) -> Vec<PathBuf> {
+    fn missed(&self, newest: Identity) -> Vec<(Identity, PathBuf)> {
         let Some(old) = self.files.last() else {
             return Vec::new();
         };
-        let Ok(old_time) = old
-            .file
-            .file
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-        else {
+        let old_time = old.file.file.metadata().and_then(|file| file.modified());
+        let Ok(old_time) = old_time else {
             return Vec::new();
         };
         let name = self
@@ -361,24 +378,25 @@ impl Tail {
             .into_owned();
         let mut missed = Vec::new();
         for path in siblings(&self.path) {
-            let other = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let Ok(metadata) = std::fs::metadata(&path) else {
+            let other = path.file_name().unwrap_or_default().to_string_lossy();
+            if !other.starts_with(&name) || !is_numbered(&other) {
+                continue;
+            }
+            let metadata = std::fs::metadata(&path);
+            let Ok((time, metadata)) = metadata.and_then(|file| Ok((file.modified()?, file)))
+            else {
                 continue;
             };
-            let Ok(time) = metadata.modified() else {
-                continue;
-            };
-            let is_ours = other.starts_with(&name) && is_numbered(&other);
-            if is_ours && time > old_time && !self.knows(&path) {
-                missed.push((time, path));
+            let identity = Identity::of(&metadata);
+            if time > old_time && identity != newest && !self.knows(&path) {
+                missed.push((time, path, identity));
             }
         }
-        missed.sort();
-        missed.into_iter().map(|(_, path)| path).collect()
+        missed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        missed
+            .into_iter()
+            .map(|(_, path, identity)| (identity, path))
+            .collect()
     }
 
     /// Lets go of rotated files that are quiet, and of a deleted one.

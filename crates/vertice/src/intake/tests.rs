@@ -33,12 +33,13 @@ fn read(sources: Vec<SourceSpec>, known: HashMap<String, String>) -> Reading {
     let clock = Arc::new(ManualClock::at(Time::from_seconds(1_800_000_000)));
     let (sender, receiver) = sync_channel(4);
     let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+    let offsets = known.clone();
     let intake = start(sources, known, as_clock, sender).unwrap();
     Reading {
         intake,
         receiver,
         clock,
-        offsets: HashMap::new(),
+        offsets,
     }
 }
 
@@ -273,6 +274,56 @@ fn later(path: &Path, seconds: u64) {
         .unwrap()
         .set_modified(time)
         .unwrap();
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
+
+#[test]
+fn any_order_of_writes_rotations_and_restarts_loses_and_repeats_nothing() {
+    for seed in 0..30 {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (seed << 32));
+        let (dir, path) = folder();
+        let (mut written, mut rotations) = (0, 0);
+        let mut lines = Vec::new();
+        append_lines(&path, 0..1);
+        let mut reading = read(follow(&path), HashMap::new());
+        lines.extend(reading.lines(1));
+        written += 1;
+        for step in 0..60 {
+            match random.below(9) {
+                0..4 => {
+                    let count = 1 + random.below(600) as usize;
+                    append_lines(&path, written..written + count);
+                    later(&path, step);
+                    written += count;
+                }
+                4..6 => {
+                    rotations += 1;
+                    fs::rename(&path, dir.path().join(format!("auth.log-{rotations:03}"))).unwrap();
+                    append_lines(&path, written..written + 1);
+                    later(&path, step);
+                    written += 1;
+                }
+                6 | 7 if lines.len() < written => lines.extend(texts(&reading.batch())),
+                8 => {
+                    let (known, _) = reading.end();
+                    reading = read(follow(&path), known);
+                }
+                _ => {}
+            }
+        }
+        lines.extend(reading.lines(written - lines.len()));
+        assert_eq!(lines, numbered(0..written), "seed {seed}");
+    }
 }
 
 #[test]
