@@ -8,19 +8,18 @@
 use std::collections::BTreeMap;
 
 use event::journal::JournalEntry;
-use event::{ActionId, FindingId, Gate, Mode, OnError, Outcome, Plan, PlanId, PlanStep};
+use event::{ActionId, FindingId, Gate, Mode, OnError, Outcome, Plan, PlanId, PlanStep, Time};
 
 use super::receipts::Told;
 use super::state::{ActionState, Key, Phase, Run, Timer};
 use super::{ENGINE, Engine, MEMORY_MAX, RUNS_MAX, STEPS_MAX};
 
-/// A claim is extended only when that adds at least one part in this many of its TTL: a flood of
-/// findings about a blocked address must not become a flood of records.
+/// A claim is extended only when that adds at least one part in this many of its TTL.
 const EXTENSION_PART: u32 = 10;
 
 impl Engine {
     pub(super) fn take_plan(&mut self, plan: Plan, finding: Option<FindingId>) {
-        if self.is_repeated(&plan) {
+        if self.is_repeated(&plan) || self.changes_nothing(&plan) {
             self.counters.plans_repeated += 1;
             return;
         }
@@ -36,14 +35,16 @@ impl Engine {
             plan: Box::new(plan.clone()),
         });
         let id = plan.id;
-        let live = self.tables.runs.contains_key(&id);
-        let steps = if live { plan.steps.clone() } else { Vec::new() };
+        let steps = plan.steps.iter();
+        let longer: Vec<_> = steps
+            .filter_map(|step| self.extension(&plan, step))
+            .collect();
         self.adopt(plan);
         if let Some(run) = self.tables.runs.get_mut(&id) {
             run.finding = finding.or(run.finding);
         }
-        for step in steps {
-            self.extend(id, &step);
+        for (action, until) in longer {
+            self.prolong(action, until, ENGINE);
         }
         self.tables.moved.push(id);
     }
@@ -157,28 +158,49 @@ impl Engine {
         }
     }
 
-    /// A new revision names a step that stands: its claim grows.
-    fn extend(&mut self, plan: PlanId, step: &PlanStep) {
-        let Some(run) = self.tables.runs.get(&plan) else {
-            return;
-        };
-        let key = Key::of(&step.action);
-        let mut ids = run.actions.iter();
-        let same = ids.find(|id| {
-            let action = self.tables.actions.get(id);
-            action.is_some_and(|action| action.step.id == step.id && action.key == key)
-        });
-        let Some((id, action)) = same.and_then(|id| Some((*id, self.tables.actions.get(id)?)))
-        else {
-            return;
-        };
+    /// A new revision names a step that stands: its claim grows, if that is worth a record and
+    /// nobody has a say in it.
+    fn extension(&self, plan: &Plan, step: &PlanStep) -> Option<(ActionId, Time)> {
+        let (id, action) = self.same_step(plan.id, step)?;
         let until = self.now.plus(step.ttl.duration());
         let least = step.ttl.duration() / EXTENSION_PART;
-        let worth = until.since(action.until) >= least && until > action.until;
-        let freely = step.gate == Gate::Auto && self.mode == Mode::Act && !self.is_held(key);
-        if action.phase.claims() && worth && freely {
-            self.prolong(id, until, ENGINE);
+        let worth = until > action.until && until.since(action.until) >= least;
+        let freely = step.gate == Gate::Auto
+            && self.mode == Mode::Act
+            && !plan.spoofable
+            && !self.is_held(action.key);
+        (action.phase.claims() && worth && freely).then_some((id, until))
+    }
+
+    /// The action of a run that a step of a newer revision means.
+    fn same_step(&self, plan: PlanId, step: &PlanStep) -> Option<(ActionId, &ActionState)> {
+        let key = Key::of(&step.action);
+        let run = self.tables.runs.get(&plan)?;
+        let actions = run
+            .actions
+            .iter()
+            .filter_map(|id| Some((*id, self.tables.actions.get(id)?)));
+        let mut same = actions.filter(|(_, action)| action.step.id == step.id && action.key == key);
+        same.next()
+    }
+
+    /// Would this revision only say again what is under way? A flood of findings about a blocked
+    /// address must not become a flood of plans in the journal. The run's deadline stays then.
+    fn changes_nothing(&self, plan: &Plan) -> bool {
+        let run = self.tables.runs.get(&plan.id);
+        if !run.is_some_and(|run| run.plan.hash == plan.hash && run.deadline > self.now) {
+            return false;
         }
+        plan.steps.iter().all(|step| {
+            let Some((_, action)) = self.same_step(plan.id, step) else {
+                return false;
+            };
+            match action.phase {
+                Phase::Planned | Phase::Gated => true,
+                Phase::Done(Outcome::Denied) => action.refused || step.gate == Gate::Deny,
+                phase => phase.claims() && self.extension(plan, step).is_none(),
+            }
+        })
     }
 
     /// Moves a run as far as it can go now.

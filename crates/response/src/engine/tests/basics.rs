@@ -341,3 +341,22 @@ fn the_finding_that_moved_a_run_is_in_its_receipts_also_after_a_restart() {
         .collect();
     assert_eq!(findings, [finding, finding]);
 }
+
+#[test]
+fn a_flood_of_revisions_that_say_the_same_is_not_a_flood_of_records() {
+    let mut world = ready();
+    for revision in 1..=100 {
+        let mut same = plan(1, revision, world.wall(), &[step("block", block(A), 600)]);
+        same.hash = "the same steps".to_owned();
+        world.give(Input::Plan(Box::new(same)));
+        world.talk();
+        world.pass(1, 1);
+    }
+    assert_eq!(
+        world.engine.counters().plans,
+        2,
+        "the first, and one extension after a minute"
+    );
+    assert!(world.journal.len() <= 6, "{} records", world.journal.len());
+    assert_eq!(world.kernel_left(A), Some(560));
+}
