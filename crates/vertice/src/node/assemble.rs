@@ -18,7 +18,7 @@ use super::actuator_link::LinkError;
 use super::connections::Connections;
 use super::intake_desk::IntakeDesk;
 use super::memory::Memory;
-use super::{LOG_SEQUENCE, Options};
+use super::{AHEAD, LOG_SEQUENCE, Options};
 use crate::config::{Config, Response};
 use crate::intake::{FileSource, ListenSource, SourceSpec};
 use crate::metrics::Metrics;
@@ -344,6 +344,18 @@ impl Pipeline {
         if let Err(error) = restored {
             tracing::warn!(error, "fusion's snapshot not taken up");
         }
+        let restored = match self.store.snapshot(AHEAD) {
+            Ok(Some(bytes)) => self
+                .desk
+                .ahead
+                .restore(&bytes)
+                .map_err(|error| error.to_string()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = restored {
+            tracing::warn!(error, "events may be written a second time");
+        }
     }
 
     /// Events beyond the snapshot go through the hops again. What was committed before the crash
@@ -362,7 +374,7 @@ impl Pipeline {
                 continue;
             };
             self.observe(&event, &mut draft);
-            self.desk.known.insert(event.id);
+            self.desk.ahead.insert(&event);
         }
         self.memory.replaying = false;
         self.commit(draft).map_err(NodeError::pipeline)?;

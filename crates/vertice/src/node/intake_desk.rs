@@ -3,14 +3,15 @@
 //!
 //! read = kept + dropped + dead-lettered + known already; each is counted by source.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use event::{Clock, Event, EventId, Name, Time};
+use event::{Clock, Event, Name, Time};
 use segment::Writer;
 use sources::{Parsed, Parser, RawRecord, Settings};
 use store::{Change, DeadLetter};
 
+use super::ahead::Ahead;
 use crate::intake::{Feed, Record};
 use crate::metrics::Metrics;
 
@@ -44,8 +45,8 @@ pub struct IntakeDesk {
     formats: Vec<(String, String)>,
     parsers: HashMap<Name, Box<dyn Parser>>,
     pending: HashMap<String, String>,
-    /// Ids in the log beyond the last snapshot, after a restart.
-    pub(crate) known: HashSet<EventId>,
+    /// Events in the log whose records will come by again.
+    pub(crate) ahead: Ahead,
     /// Per stream.
     pub counts: HashMap<Name, StreamCounts>,
     /// Blocks of the log that were set aside when it was opened.
@@ -69,7 +70,7 @@ impl IntakeDesk {
             formats: Vec::new(),
             parsers: HashMap::new(),
             pending: HashMap::new(),
-            known: HashSet::new(),
+            ahead: Ahead::default(),
             counts: HashMap::new(),
             bad_blocks: 0,
             unsynced: false,
@@ -118,11 +119,12 @@ impl IntakeDesk {
             spoofable: record.spoofable,
         };
         let parsed = self.parser(&record.stream).parse(&raw);
+        self.ahead.passed(&record.stream, record.position);
         let counts = self.counts.entry(record.stream.clone()).or_default();
         counts.read += 1;
         counts.last_seen = Some(record.observed);
         match parsed {
-            Parsed::Event(event) if self.known.remove(&event.id) => counts.known += 1,
+            Parsed::Event(event) if self.ahead.take(&event) => counts.known += 1,
             Parsed::Event(event) => {
                 counts.kept += 1;
                 events.push(*event);
@@ -195,8 +197,12 @@ impl IntakeDesk {
             key: super::LOG_SEQUENCE.into(),
             value,
         });
-        // What the snapshot covers is never read again.
-        self.known = HashSet::new();
+        // Offsets may lie before the end of the log until all of its records have come by again.
+        let bytes = self.ahead.snapshot()?;
+        changes.push(Change::Snapshot {
+            name: super::AHEAD.into(),
+            bytes,
+        });
         self.log.retain(self.clock.now())?;
         Ok(())
     }

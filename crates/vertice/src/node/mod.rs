@@ -2,6 +2,7 @@
 //! its console. One instance holds no global, so two can live in one process.
 
 mod actuator_link;
+mod ahead;
 mod assemble;
 pub mod connections;
 mod console_thread;
@@ -33,6 +34,8 @@ use crate::pipeline::{Control, Pipeline, Turn};
 
 /// Key of the store's value with the log position that the snapshot covers.
 pub(crate) const LOG_SEQUENCE: &str = "log_sequence";
+/// Name of the snapshot of what the log holds beyond the offsets.
+pub(crate) const AHEAD: &str = "ahead";
 /// How long the worker waits for mail: also how soon a decision in the store is seen.
 const PATIENCE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(500);

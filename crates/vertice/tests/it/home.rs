@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use event::Event;
 use rustix::process::{Pid, Signal, kill_process};
 use store::{OpenRole, Sqlite};
 
@@ -179,6 +180,16 @@ impl Home {
         until("the node's store", || {
             Sqlite::open(&self.state(), OpenRole::Visitor).ok()
         })
+    }
+
+    /// The events in the node's log, in order.
+    pub(crate) fn logged(&self) -> Vec<Event> {
+        let mut reader = segment::Reader::open(&self.state().join("log")).unwrap();
+        let mut found = Vec::new();
+        while let Some(record) = reader.next_record().unwrap() {
+            found.push(serde_json::from_slice(&record.bytes).unwrap());
+        }
+        found
     }
 
     /// Runs the configured sources to their end; fails the test if that fails.

@@ -11,6 +11,10 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod home;
 #[cfg(test)]
 mod lines;
+#[cfg(test)]
+mod node;
