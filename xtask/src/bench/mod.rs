@@ -2,8 +2,8 @@
 //!
 //! Builds the release binary, makes its own seeded input, and measures what a user would feel: CPU
 //! seconds of whole processes, wall time from a written line to a dropped packet, memory as the
-//! kernel counts it. The peer is Debian's fail2ban, unpacked beside and started by hand on the same
-//! log. What acts on a packet filter does so in network namespaces of its own.
+//! kernel counts it. The peers are Debian's fail2ban, unpacked beside and started by hand on the
+//! same log, and rsyslog where it is installed. What acts on a packet filter does so in network namespaces of its own.
 //!
 //! Absent on purpose: gates (absolute times say more about a machine than about a change), micro
 //! benchmarks, and anything installed or left behind.
@@ -17,6 +17,7 @@ mod network;
 mod node;
 mod process;
 mod reaction;
+mod rsyslog;
 mod table;
 mod throughput;
 
@@ -125,7 +126,7 @@ impl Bench {
             bail!("the release build failed");
         }
         let target = std::path::absolute(target_folder())?;
-        let work = process::Folder::make(&target.join("bench"))?;
+        let work = process::Folder::make(&target)?;
         let peer = Fail2ban::unpack(work.path()).map_err(|error| format!("{error:#}"));
         if let Err(why) = &peer {
             println!("no peer: {why}");

@@ -39,7 +39,7 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// Makes a new folder in `parent`, named after this process.
     pub(super) fn make(parent: &Path) -> Result<Self> {
-        let path = parent.join(format!("run-{}", std::process::id()));
+        let path = parent.join(format!("vertice-bench-{}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
     }
@@ -150,7 +150,7 @@ pub(super) fn timed(command: &mut Command, errors: &Path) -> Result<Spent> {
 }
 
 /// CPU seconds of all children that have ended and were waited for, with their children.
-fn children_cpu_s() -> f64 {
+pub(super) fn children_cpu_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields behind the name, which may hold anything: state is the first, cutime the 14th.
     let fields = stat

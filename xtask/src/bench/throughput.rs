@@ -9,6 +9,7 @@ use super::Bench;
 use super::logs::{self, EVE_BYTES};
 use super::node::Setting;
 use super::process::{Folder, Spent, timed, unix_micros};
+use super::rsyslog;
 use super::table::{Bar, Row};
 use crate::programs::command;
 
@@ -18,6 +19,7 @@ const PEER_LINES: u64 = 100_000;
 const EVE_RECORDS: u64 = 500_000;
 /// Each state folder is measured so often; the faster run counts.
 const EVE_RUNS: usize = 2;
+const COST: &str = "cost of acknowledged durability";
 const MEMORY_FOLDER: &str = "/dev/shm";
 
 /// auth.log lines to decisions, by `vertice detect` and by `fail2ban-regex`.
@@ -41,10 +43,7 @@ pub(super) fn auth(bench: &Bench) -> Result<Vec<Row>> {
         "lines/s",
         Bar::AtLeast(150_000.0),
     );
-    let note = format!(
-        "{AUTH_LINES} lines, {found} findings, {:.2} s CPU, {:.2} s wall, peak {:.0} MB",
-        spent.cpu_s, spent.wall_s, spent.peak_mb
-    );
+    let note = format!("{AUTH_LINES} lines, {found} findings, {}", shown(&spent));
     Ok(vec![match peer(bench, &log, &folder) {
         Ok(peer) => {
             let words = format!("; peer: {PEER_LINES} lines, peak {:.0} MB", peer.peak_mb);
@@ -79,46 +78,46 @@ pub(super) fn eve(bench: &Bench) -> Result<Vec<Row>> {
     logs::write_eve(&input, EVE_RECORDS, unix_micros() / 1_000_000)?;
     let disk = best(bench, &folder, &folder, &input)?;
     let rate = |seconds: f64| EVE_RECORDS as f64 / seconds;
-    let mut rows = vec![
-        Row::new(
-            "EVE 1 kB → durable, per core",
-            rate(disk.cpu_s),
-            "events/s",
-            Bar::AtLeast(100_000.0),
-        )
-        .note(format!(
-            "{EVE_RECORDS} records of {EVE_BYTES} bytes, parse → detect → acknowledged append; \
-                 {:.2} s CPU, {:.2} s wall, peak {:.0} MB",
-            disk.cpu_s, disk.wall_s, disk.peak_mb
-        )),
-        Row::new(
-            "EVE 1 kB → durable, wall",
-            rate(disk.wall_s),
-            "events/s",
-            Bar::AtLeast(60_000.0),
-        ),
-    ];
-    let memory = Folder::make(&Path::new(MEMORY_FOLDER).join("vertice-bench"));
-    rows.push(
-        match memory.and_then(|memory| best(bench, &folder, memory.path(), &input)) {
-            Ok(volatile) => {
-                let cost = (disk.wall_s / volatile.wall_s - 1.0) * 100.0;
-                let note = format!(
-                    "wall {:.2} s on disk, {:.2} s in memory",
-                    disk.wall_s, volatile.wall_s
-                );
-                Row::new(
-                    "cost of acknowledged durability",
-                    cost,
-                    "%",
-                    Bar::AtMost(25.0),
-                )
-                .note(note)
-            }
-            Err(error) => Row::absent("cost of acknowledged durability", &format!("{error:#}")),
-        },
+    let figure = |name: &str, seconds: f64, bar: f64| {
+        Row::new(name, rate(seconds), "events/s", Bar::AtLeast(bar))
+    };
+    let mut note = format!(
+        "{EVE_RECORDS} records of {EVE_BYTES} bytes, parse → detect → acknowledged append; {}",
+        shown(&disk)
     );
-    Ok(rows)
+    let per_core = figure("EVE 1 kB → durable, per core", disk.cpu_s, 100_000.0);
+    let per_core = match rsyslog::cpu_s(&folder, &input) {
+        Ok(seconds) => per_core.beside(Some(rate(seconds)), "rsyslog: no detection, no sync"),
+        Err(error) => {
+            note.push_str(&format!("; peer not measured: {error:#}"));
+            per_core
+        }
+    };
+    let cost = durability(bench, &folder, &input, &disk)
+        .unwrap_or_else(|error| Row::absent(COST, &format!("{error:#}")));
+    let wall = figure("EVE 1 kB → durable, wall", disk.wall_s, 60_000.0);
+    Ok(vec![per_core.note(note), wall, cost])
+}
+
+/// The same with the state in memory, where a sync costs nothing.
+fn durability(bench: &Bench, folder: &Path, input: &Path, disk: &Spent) -> Result<Row> {
+    let memory = Folder::make(Path::new(MEMORY_FOLDER))?;
+    let volatile = best(bench, folder, memory.path(), input)?;
+    let cost = (disk.wall_s / volatile.wall_s - 1.0) * 100.0;
+    let note = format!(
+        "wall {:.2} s on disk, {:.2} s in memory",
+        disk.wall_s, volatile.wall_s
+    );
+    Ok(Row::new(COST, cost, "%", Bar::AtMost(25.0)).note(note))
+}
+
+fn shown(spent: &Spent) -> String {
+    let Spent {
+        wall_s,
+        cpu_s,
+        peak_mb,
+    } = spent;
+    format!("{cpu_s:.2} s CPU, {wall_s:.2} s wall, peak {peak_mb:.0} MB")
 }
 
 /// The fastest of some runs, each on a new state folder in `place`.
