@@ -27,6 +27,8 @@ const FILES_MAX: usize = 8;
 const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Files remembered as read, so that a new name does not bring them back.
 const DONE_MAX: usize = 16;
+/// How often a file is looked for that is renamed meanwhile.
+const FIND_TRIES: usize = 3;
 /// Entries of a folder looked at for rotated files.
 const SIBLINGS_MAX: usize = 4096;
 
@@ -121,23 +123,34 @@ impl Tail {
     }
 
     fn reopen(&mut self, state: &FileState) -> bool {
-        let is_it = |path: &PathBuf| Identity::at(path) == Some(state.identity());
-        let beside = || siblings(&self.path).into_iter().find(is_it);
-        let Some(path) = Some(self.path.clone()).filter(is_it).or_else(beside) else {
-            return false;
-        };
-        let Ok(mut file) = OpenFile::open(&path, self.next_generation) else {
+        let Some(mut file) = self.find(state.identity()) else {
             return false;
         };
         if state.fits(&file.file) {
             file.resume(state);
-        } else if path != self.path {
+        } else if file.path != self.path {
             return false; // another file with the number of ours
         } else {
-            self.next_generation += 1; // cut or written anew: from its start
+            file.generation = self.next_generation; // cut or written anew: from its start
+            self.next_generation += 1;
         }
         self.push(file, None);
         true
+    }
+
+    /// Opens a file by its number, at the path or beside it. What is opened is checked again, for
+    /// it may be renamed between.
+    fn find(&self, identity: Identity) -> Option<OpenFile> {
+        let is_it = |path: &PathBuf| Identity::at(path) == Some(identity);
+        for _ in 0..FIND_TRIES {
+            let beside = || siblings(&self.path).into_iter().find(is_it);
+            let path = Some(self.path.clone()).filter(is_it).or_else(beside);
+            let file = path.and_then(|path| OpenFile::open(&path, 0).ok());
+            if file.as_ref().is_some_and(|file| file.identity == identity) {
+                return file;
+            }
+        }
+        None
     }
 
     /// Reads what is there; `true` if there may be more at once.
