@@ -94,15 +94,21 @@ impl<C, F> Mailbox<C, F> {
         true
     }
 
-    /// Takes what is there, waiting at most `patience` when nothing is.
-    pub fn take(&self, patience: Duration) -> Mail<C, F> {
+    /// Takes what is there, waiting at most `patience` when nothing is. Without `with_feed` the
+    /// batches stay where they are, and push back.
+    pub fn take(&self, patience: Duration, with_feed: bool) -> Mail<C, F> {
         let mut queues = self.lock();
-        if queues.control.is_empty() && queues.feed.is_empty() {
+        if queues.control.is_empty() && !(with_feed && !queues.feed.is_empty()) {
             let waited = self.arrived.wait_timeout(queues, patience);
             queues = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let control = queues.control.drain(..).collect();
-        let feed = queues.feed.pop_front().map(|(batch, bytes)| {
+        let next = if with_feed {
+            queues.feed.pop_front()
+        } else {
+            None
+        };
+        let feed = next.map(|(batch, bytes)| {
             queues.feed_bytes -= bytes;
             batch
         });
@@ -134,7 +140,7 @@ mod tests {
         assert!(mailbox.feed("batch", 5));
         mailbox.control(1).unwrap();
         mailbox.control(2).unwrap();
-        let mail = mailbox.take(Duration::ZERO);
+        let mail = mailbox.take(Duration::ZERO, true);
         assert_eq!((mail.control, mail.feed), (vec![1, 2], Some("batch")));
         assert_eq!(mailbox.feed_bytes(), 0);
     }
@@ -145,10 +151,10 @@ mod tests {
         assert!(mailbox.feed(1, FEED_BYTES_MAX));
         std::thread::scope(|scope| {
             let sender = scope.spawn(|| mailbox.feed(2, 10));
-            assert_eq!(mailbox.take(Duration::from_secs(5)).feed, Some(1));
+            assert_eq!(mailbox.take(Duration::from_secs(5), true).feed, Some(1));
             assert!(sender.join().unwrap());
         });
-        assert_eq!(mailbox.take(Duration::ZERO).feed, Some(2));
+        assert_eq!(mailbox.take(Duration::ZERO, true).feed, Some(2));
     }
 
     #[test]
@@ -160,6 +166,9 @@ mod tests {
         assert_eq!(mailbox.control(7), Err(7));
         mailbox.close();
         assert!(!mailbox.feed((), 1));
-        assert_eq!(mailbox.take(Duration::ZERO).control.len(), CONTROL_MAX);
+        assert_eq!(
+            mailbox.take(Duration::ZERO, true).control.len(),
+            CONTROL_MAX
+        );
     }
 }

@@ -13,6 +13,7 @@ use fusion::Fusion;
 use response::engine::{Engine, Input, Output};
 use response::playbook::{PlanContext, Playbooks};
 use response::rails::Rails;
+use segment::LogError;
 use store::{Change, Store};
 
 use crate::intake::Feed;
@@ -20,6 +21,9 @@ use crate::mailbox::Mail;
 use crate::metrics::Metrics;
 use crate::node::intake_desk::IntakeDesk;
 use crate::node::{latency::Latency, memory::Memory, story};
+
+/// Changes that may wait for room on the disk; beyond, the node stops.
+const BACKLOG_MAX: usize = 100_000;
 
 /// What the node tells the pipeline besides records.
 #[derive(Debug)]
@@ -56,6 +60,10 @@ pub struct Pipeline {
     pub(crate) live: bool,
     pub(crate) watermark: Time,
     pub(crate) started: Time,
+    /// Why nothing new is taken in, while the disk is full: undo goes on, everything else waits.
+    pub(crate) degraded: Option<String>,
+    /// Changes and requests that could not be committed.
+    pub(crate) backlog: (Vec<Change>, Vec<Request>),
 }
 
 /// What a turn wants done, once it is durable.
@@ -96,8 +104,12 @@ impl Pipeline {
             self.control(control, &mut draft);
         }
         self.decisions(&mut draft)?;
-        if let Some(feed) = mail.feed {
-            self.feed(feed, &mut draft)?;
+        let received = match mail.feed {
+            Some(feed) => Some(self.desk.receive(feed, &mut draft.changes)),
+            None => self.desk.waits().then(|| self.desk.write()),
+        };
+        if let Some(received) = received {
+            self.received(received, &mut draft)?;
         }
         self.desk.sync()?;
         self.remember(stopping, &mut draft)?;
@@ -141,9 +153,20 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Hop 1: records become events, and events become durable.
-    fn feed(&mut self, feed: Feed, draft: &mut Draft) -> anyhow::Result<()> {
-        let events = self.desk.receive(feed, &mut draft.changes)?;
+    /// Hop 1: records became events, and events are in the log; or there is no room for them, and
+    /// they wait.
+    fn received(
+        &mut self,
+        received: Result<Vec<Event>, LogError>,
+        draft: &mut Draft,
+    ) -> anyhow::Result<()> {
+        let events = match received {
+            Err(error @ LogError::NoSpace { .. }) => {
+                self.degrade(&error.to_string());
+                return Ok(());
+            }
+            other => other?,
+        };
         for event in &events {
             self.observe(event, draft);
         }
@@ -194,6 +217,10 @@ impl Pipeline {
         self.memory.findings += 1;
         let joined = self.fusion.join(finding.clone());
         let incident = joined.incident;
+        for former in joined.merged {
+            let closed = story::merged(self.store.as_ref(), former, &incident);
+            draft.changes.extend(closed.map(Change::Incident));
+        }
         if known {
             return;
         }
@@ -296,14 +323,49 @@ impl Pipeline {
         self.desk.offsets(&mut draft.changes)
     }
 
-    /// One transaction for everything; what it refuses was never acknowledged.
+    /// One transaction for everything; what it refuses was never acknowledged. When the disk is
+    /// full the changes wait here, their requests too, and nothing new is taken in; a later turn
+    /// that undoes something may use the store's reserve.
     pub(crate) fn commit(&mut self, draft: Draft) -> anyhow::Result<Turn> {
         let Draft { changes, mut turn } = draft;
-        if !changes.is_empty() {
-            self.store.commit(story::newest_incidents(changes))?;
-        }
         turn.changed.sort_unstable();
         turn.changed.dedup();
-        Ok(turn)
+        let (mut all, mut requests) = std::mem::take(&mut self.backlog);
+        all.extend(changes);
+        requests.append(&mut turn.requests);
+        if all.is_empty() {
+            turn.requests = requests;
+            return Ok(turn);
+        }
+        let all = story::newest_incidents(all);
+        match self.store.commit(all.clone()) {
+            Ok(()) => {
+                self.recovered();
+                turn.requests = requests;
+                Ok(turn)
+            }
+            Err(error) if error.retry_helps() && all.len() <= BACKLOG_MAX => {
+                self.degrade(&error.to_string());
+                self.backlog = (all, requests);
+                Ok(Turn {
+                    idle: true,
+                    ..Turn::default()
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn degrade(&mut self, why: &str) {
+        if self.degraded.is_none() {
+            tracing::error!(why, "nothing new is taken in; undo goes on");
+        }
+        self.degraded = Some(why.into());
+    }
+
+    fn recovered(&mut self) {
+        if !self.desk.waits() && self.degraded.take().is_some() {
+            tracing::info!("taking in again");
+        }
     }
 }

@@ -46,9 +46,7 @@ fn keep_serving(stage: &mut Stage) -> Result<(), Failure> {
             "\nconsole: http://{address}/  (everything in it is demo data)"
         ));
         if let Some(token) = token {
-            say(&format!(
-                "first time: http://{address}/setup  one-time token: {token}"
-            ));
+            say(&format!("first time: http://{address}/setup?token={token}"));
         }
         say("press Ctrl-C to end the demo and remove everything it made");
     }

@@ -47,7 +47,7 @@ pub(crate) fn announce_console(node: &Node) {
     say(&format!("vertice: console at http://{address}/"));
     if let Some(token) = token {
         say(&format!(
-            "vertice: first time? http://{address}/setup  one-time token: {token}"
+            "vertice: first time? http://{address}/setup?token={token}"
         ));
     }
 }

@@ -210,6 +210,8 @@ pub(super) fn pipeline(
         live: !options.recorded,
         watermark: Time::from_micros(i64::MIN),
         started: clock.now(),
+        degraded: None,
+        backlog: (Vec::new(), Vec::new()),
         store,
     };
     pipeline.restore();

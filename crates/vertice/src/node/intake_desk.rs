@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use event::{Clock, Event, Name, Time};
-use segment::Writer;
+use segment::{LogError, Writer};
 use sources::{Parsed, Parser, RawRecord, Settings};
 use store::{Change, DeadLetter};
 
 use super::ahead::Ahead;
-use crate::intake::{Feed, Record};
+use crate::intake::{Feed, Offset, Record};
 use crate::metrics::Metrics;
 
 /// Streams with a parser of their own; beyond this the oldest parser state is dropped.
@@ -51,6 +51,8 @@ pub struct IntakeDesk {
     pub counts: HashMap<Name, StreamCounts>,
     /// Blocks of the log that were set aside when it was opened.
     pub bad_blocks: u64,
+    /// Parsed, but not in the log yet.
+    unwritten: (Vec<Event>, Vec<Offset>),
     unsynced: bool,
 }
 
@@ -73,6 +75,7 @@ impl IntakeDesk {
             ahead: Ahead::default(),
             counts: HashMap::new(),
             bad_blocks: 0,
+            unwritten: (Vec::new(), Vec::new()),
             unsynced: false,
         }
     }
@@ -86,7 +89,11 @@ impl IntakeDesk {
     ///
     /// # Errors
     /// The log refused.
-    pub fn receive(&mut self, feed: Feed, changes: &mut Vec<Change>) -> anyhow::Result<Vec<Event>> {
+    pub fn receive(
+        &mut self,
+        feed: Feed,
+        changes: &mut Vec<Change>,
+    ) -> Result<Vec<Event>, LogError> {
         let (records, offsets) = match feed {
             Feed::Batch { records, offsets } => (records, offsets),
             Feed::Ended { stream } => {
@@ -103,11 +110,28 @@ impl IntakeDesk {
         for record in &records {
             self.parse(record, &mut events, changes);
         }
-        self.append(&events)?;
+        self.unwritten = (events, offsets);
+        self.write()
+    }
+
+    /// Appends the events of the last batch to the log; after a failure it can be tried again, and
+    /// nothing of the batch was written yet.
+    ///
+    /// # Errors
+    /// The log refused again.
+    pub fn write(&mut self) -> Result<Vec<Event>, LogError> {
+        append(&mut self.log, &self.unwritten.0)?;
+        let (events, offsets) = std::mem::take(&mut self.unwritten);
+        self.unsynced |= !events.is_empty();
         for offset in offsets {
             self.pending.insert(offset.stream, offset.state);
         }
         Ok(events)
+    }
+
+    /// Does a batch wait for room in the log?
+    pub fn waits(&self) -> bool {
+        !self.unwritten.0.is_empty()
     }
 
     fn parse(&mut self, record: &Record, events: &mut Vec<Event>, changes: &mut Vec<Change>) {
@@ -156,23 +180,6 @@ impl IntakeDesk {
         })
     }
 
-    fn append(&mut self, events: &[Event]) -> anyhow::Result<()> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let mut bytes = Vec::with_capacity(events.len());
-        for event in events {
-            bytes.push((event.time, serde_json::to_vec(event)?));
-        }
-        let records: Vec<(Time, &[u8])> = bytes
-            .iter()
-            .map(|(time, bytes)| (*time, bytes.as_slice()))
-            .collect();
-        self.log.append(&records)?;
-        self.unsynced = true;
-        Ok(())
-    }
-
     /// Makes everything received so far durable: from here on it is acknowledged.
     ///
     /// # Errors
@@ -211,6 +218,22 @@ impl IntakeDesk {
     pub fn log_bytes(&self) -> u64 {
         self.log.bytes()
     }
+}
+
+fn append(log: &mut Writer, events: &[Event]) -> Result<(), LogError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut bytes = Vec::with_capacity(events.len());
+    for event in events {
+        // An event is plain data without maps of odd keys: it always has a JSON form.
+        bytes.push((event.time, serde_json::to_vec(event).unwrap_or_default()));
+    }
+    let records: Vec<(Time, &[u8])> = bytes
+        .iter()
+        .map(|(time, bytes)| (*time, bytes.as_slice()))
+        .collect();
+    log.append(&records).map(drop)
 }
 
 fn dead_letter(record: &Record, reason: String, time: Time) -> DeadLetter {

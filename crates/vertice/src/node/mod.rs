@@ -39,6 +39,7 @@ pub(crate) const AHEAD: &str = "ahead";
 /// How long the worker waits for mail: also how soon a decision in the store is seen.
 const PATIENCE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(500);
+const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
 /// Batches that may wait between intake and mailbox (which is bounded in bytes).
 const BATCHES_MAX: usize = 4;
 
@@ -134,6 +135,7 @@ impl Node {
             console: None,
         };
         node.console = console_thread::start(&node)?;
+        maintain(Arc::clone(&node.folder.store), Arc::clone(&node.stop))?;
         Ok(node)
     }
 
@@ -169,6 +171,9 @@ impl Node {
             if elapsed >= next_tick {
                 next_tick = elapsed + TICK;
                 self.control(Control::Tick);
+                if let Some(console) = &self.console {
+                    console.changed(&["health", "overview"]);
+                }
                 self.publish_status();
             }
             if elapsed.saturating_sub(rails_at) >= protected::EVERY {
@@ -193,7 +198,8 @@ impl Node {
 
     /// One turn; true if nothing was there to do.
     fn turn(&mut self) -> Result<bool, NodeError> {
-        let mail = self.mailbox.take(PATIENCE);
+        let healthy = self.pipeline.degraded.is_none();
+        let mail = self.mailbox.take(PATIENCE, healthy);
         let turn = self.pipeline.turn(mail).map_err(NodeError::pipeline)?;
         for request in &turn.requests {
             if let Some(link) = &self.link {
@@ -227,7 +233,7 @@ impl Node {
         self.intake.stop();
         self.mailbox.close();
         loop {
-            let mail = self.mailbox.take(Duration::ZERO);
+            let mail = self.mailbox.take(Duration::ZERO, true);
             if mail.control.is_empty() && mail.feed.is_none() {
                 break;
             }
@@ -238,6 +244,12 @@ impl Node {
             feed: None,
         };
         self.pipeline.turn(last).map_err(NodeError::pipeline)?;
+        if let Some(why) = &self.pipeline.degraded {
+            tracing::error!(
+                why,
+                "ended without room on the disk; what waits is read again"
+            );
+        }
         if let Some(console) = self.console.take() {
             console.stop();
         }
@@ -247,6 +259,24 @@ impl Node {
         self.folder.leave();
         Ok(())
     }
+}
+
+/// Moves the store's write-ahead log into its file beside the commits, so that none has to wait.
+fn maintain(store: Arc<store::Sqlite>, stop: Arc<AtomicBool>) -> Result<(), NodeError> {
+    let maintaining = move || {
+        while !stop.load(Ordering::SeqCst) {
+            std::thread::park_timeout(MAINTAIN_EVERY);
+            if let Err(error) = store.maintain() {
+                tracing::debug!(%error, "the store is maintained later");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("maintain".into())
+        .spawn(maintaining);
+    thread
+        .map(drop)
+        .map_err(|error| NodeError::Thread(error.to_string()))
 }
 
 /// Moves batches from the intake into the mailbox, waiting where the mailbox is full.

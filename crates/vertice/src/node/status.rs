@@ -33,7 +33,8 @@ pub(super) fn of(pipeline: &Pipeline, config: &Config, link: Option<&ActuatorLin
         started: pipeline.started,
         now,
         uptime_s,
-        ready: actuator.reachable || config.response.mode == Mode::Observe,
+        ready: pipeline.degraded.is_none()
+            && (actuator.reachable || config.response.mode == Mode::Observe),
         actuator,
         sources: sources(pipeline),
         events_total,

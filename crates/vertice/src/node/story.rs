@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use event::journal::{JournalEntry, JournalRecord};
-use event::{IncidentId, Plan, Receipt, TimelineEntry, TimelineKind, hostile};
-use store::Change;
+use event::{
+    Incident, IncidentId, IncidentState, Plan, Receipt, TimelineEntry, TimelineKind, hostile,
+};
+use store::{Change, Store};
 
 /// "Plan: …" for a new plan or revision.
 pub fn of_plan(plan: &Plan) -> TimelineEntry {
@@ -57,6 +59,24 @@ fn of_receipt(receipt: &Receipt) -> TimelineEntry {
         text: format!("{action} {target}: {}, {}", receipt.outcome, receipt.detail),
         reference: receipt.id.to_string(),
     }
+}
+
+/// The incident that used to go by `former`, closed with a pointer to the one that it became part
+/// of: readers who hold the old id must find the story.
+pub fn merged(store: &dyn Store, former: IncidentId, into: &Incident) -> Option<Incident> {
+    if former == into.id {
+        return None;
+    }
+    let mut incident = store.incident(former).ok().flatten()?;
+    incident.state = IncidentState::Closed;
+    incident.revision += 1;
+    incident.timeline.push(TimelineEntry {
+        time: into.last,
+        kind: TimelineKind::Finding,
+        text: format!("became part of {}", into.id),
+        reference: into.id.to_string(),
+    });
+    Some(incident)
 }
 
 /// The receipt inside a journal record.
