@@ -98,7 +98,7 @@ impl<C, F> Mailbox<C, F> {
     /// batches stay where they are, and push back.
     pub fn take(&self, patience: Duration, with_feed: bool) -> Mail<C, F> {
         let mut queues = self.lock();
-        if queues.control.is_empty() && !(with_feed && !queues.feed.is_empty()) {
+        if queues.control.is_empty() && (queues.feed.is_empty() || !with_feed) {
             let waited = self.arrived.wait_timeout(queues, patience);
             queues = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -9,7 +9,10 @@ use super::{Failure, Verdict};
 pub(crate) fn actuator(role: &ActuatorRole) -> Verdict {
     let socket = std::io::stdin().as_fd().try_clone_to_owned();
     let socket = socket.map_err(Failure::internal)?;
+    let mut limits = actuator::rails::Limits::default();
+    limits.new_per_minute_max = role.new_per_minute.unwrap_or(limits.new_per_minute_max);
     let config = actuator::ActuatorConfig {
+        limits,
         never_block: role.never_block.clone(),
         ..actuator::ActuatorConfig::default()
     };

@@ -252,6 +252,9 @@ pub struct ActuatorRole {
     /// Networks that are never touched
     #[arg(long)]
     pub never_block: Vec<IpNet>,
+    /// New effects a minute that no person approved
+    #[arg(long)]
+    pub new_per_minute: Option<usize>,
 }
 
 /// Options of a demo host.

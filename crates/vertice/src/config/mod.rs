@@ -85,6 +85,8 @@ pub struct Response {
     pub internal: Vec<IpNet>,
     /// Our networks where containment hurts most: gates ask for more there.
     pub critical: Vec<IpNet>,
+    /// New effects a minute that no person approved; beyond, they wait for one.
+    pub new_per_minute: u32,
     /// Folders with playbooks (`*.yaml`) that replace or join the shipped ones.
     pub playbooks: Vec<PathBuf>,
     /// Start the privileged actuator in this network namespace (`ip netns`) instead of our own.
@@ -98,6 +100,7 @@ impl Default for Response {
             never_block: Vec::new(),
             internal: Vec::new(),
             critical: Vec::new(),
+            new_per_minute: 1000,
             playbooks: Vec::new(),
             namespace: None,
         }

@@ -46,6 +46,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "networks never blocked, beside those found at start",
     ),
     (
+        "response.new_per_minute",
+        "address blocks a minute without a person's approval",
+    ),
+    (
         "response.playbooks",
         "folders of playbooks (*.yaml) that replace or join the shipped ones",
     ),

@@ -25,6 +25,9 @@ const HANG: Duration = Duration::from_secs(10);
 /// How long the first answer may take.
 const START: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(250);
+/// The engine counts blocks; the actuator counts every new effect, and a playbook may limit,
+/// block, and block the way out.
+const EFFECTS_A_BLOCK: u32 = 3;
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Why there is no actuator.
@@ -306,6 +309,11 @@ fn spawn(config: &Response) -> Result<Started, LinkError> {
         .stdout(Stdio::null())
         .env_clear();
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let limit = config
+        .new_per_minute
+        .saturating_mul(EFFECTS_A_BLOCK)
+        .to_string();
+    command.arg("--new-per-minute").arg(limit);
     for network in &config.never_block {
         command.arg("--never-block").arg(network.to_string());
     }

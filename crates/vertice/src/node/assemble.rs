@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use event::{Clock, Event, Time};
 use fusion::Fusion;
-use response::engine::{Engine, EngineConfig};
+use response::engine::{Caps, Engine, EngineConfig};
 use response::playbook::{Playbook, Playbooks};
 use response::rails::Rails;
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
@@ -170,7 +170,9 @@ pub(super) fn pipeline(
     } = parts;
     let store: Arc<dyn Store> = Arc::clone(&folder.store) as Arc<dyn Store>;
     let log_folder = folder.path.join("log");
-    let (log, recovery) = Writer::open(&log_folder, log_config(config))?;
+    let (mut log, recovery) = Writer::open(&log_folder, log_config(config))?;
+    // After damage no number below the snapshot may be given again.
+    log.skip_to(committed_sequence(store.as_ref())?);
     if recovery.torn_bytes > 0 || recovery.bad_blocks > 0 {
         let (torn, bad) = (recovery.torn_bytes, recovery.bad_blocks);
         tracing::warn!(
@@ -229,12 +231,23 @@ fn log_config(config: &Config) -> LogConfig {
     }
 }
 
+/// The log position that the last snapshot covers.
+fn committed_sequence(store: &dyn Store) -> Result<u64, NodeError> {
+    let value = store.value(LOG_SEQUENCE)?;
+    Ok(value.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
 /// The engine, folded from its journal.
 fn engine(store: &dyn Store, config: &Config) -> Result<Engine, NodeError> {
     let fence = store.take_epoch()?;
+    let caps = Caps {
+        ip_blocks_per_minute: config.response.new_per_minute,
+        ..Caps::default()
+    };
     let engine_config = EngineConfig {
         mode: config.response.mode,
         fence,
+        caps,
         ..EngineConfig::default()
     };
     let mut records = Vec::new();
@@ -363,12 +376,8 @@ impl Pipeline {
     /// Events beyond the snapshot go through the hops again. What was committed before the crash
     /// is known by its id; what was not is planned now.
     fn replay_tail(&mut self, log_folder: &Path) -> Result<(), NodeError> {
-        let sequence = self
-            .store
-            .value(LOG_SEQUENCE)?
-            .and_then(|text| text.parse().ok());
         let mut reader = Reader::open(log_folder)?;
-        reader.from(sequence.unwrap_or(0));
+        reader.from(committed_sequence(self.store.as_ref())?);
         self.memory.replaying = true;
         let mut draft = Draft::default();
         while let Some(record) = reader.next_record()? {
