@@ -167,27 +167,29 @@ impl Pipeline {
             }
             other => other?,
         };
-        for event in &events {
+        self.memory.events += events.len() as u64;
+        for event in events {
             self.observe(event, draft);
         }
-        self.memory.events += events.len() as u64;
         Ok(())
     }
 
     /// Hop 2: an event may become findings.
-    pub(crate) fn observe(&mut self, event: &Event, draft: &mut Draft) {
+    pub(crate) fn observe(&mut self, event: Event, draft: &mut Draft) {
         let mut out = Out::default();
-        for detector in &mut self.detectors {
-            detector.observe(event, &mut out);
-        }
+        let observed = event.observed;
         // A record from the future must not close everybody's windows.
-        let reached = event.time.min(event.observed);
+        let reached = event.time.min(observed);
+        if let Some(event) = self.memory.recent.keep(event) {
+            for detector in &mut self.detectors {
+                detector.observe(event, &mut out);
+            }
+        }
         if reached.seconds() > self.watermark.seconds() {
             self.advance(reached, draft);
         }
-        self.memory.recent(event);
         for finding in out.take() {
-            self.latency.finding(&finding, event.observed);
+            self.latency.finding(&finding, observed);
             self.join(finding, draft);
         }
     }

@@ -384,8 +384,8 @@ impl Pipeline {
             let Ok(event) = serde_json::from_slice::<Event>(&record.bytes) else {
                 continue;
             };
-            self.observe(&event, &mut draft);
             self.desk.ahead.insert(&event);
+            self.observe(event, &mut draft);
         }
         self.memory.replaying = false;
         self.commit(draft).map_err(NodeError::pipeline)?;

@@ -1,18 +1,15 @@
 //! What the pipeline remembers between turns beside the areas' own state: recent events for
 //! evidence, known findings, the last decision seen, when to snapshot.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use event::{ActionId, Address, Event, EventId, Finding, FindingId, IncidentId, Receipt};
+use event::{ActionId, Address, Finding, FindingId, IncidentId, Receipt};
 use store::{Change, DecisionTicket, NumberedDecision, Store, StoreError};
 
 use super::connections::Connections;
+use super::recent::Recent;
 
-/// Recent events kept so that a finding's evidence can be stored with it.
-const RECENT_MAX: usize = 65_536;
-/// Bytes of raw records that the recent events may hold.
-const RECENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A snapshot is made when this long has passed …
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
 /// … or this many events were read.
@@ -29,9 +26,8 @@ pub struct Memory {
     pub findings: u64,
     /// Actions whose effect stands, by incident; an incident is contained while it has one.
     standing: HashMap<IncidentId, HashSet<ActionId>>,
-    recent: HashMap<EventId, Event>,
-    order: VecDeque<EventId>,
-    recent_bytes: usize,
+    /// The newest events.
+    pub(crate) recent: Recent,
     marker: u64,
     ticket: DecisionTicket,
     snapshot_at: Duration,
@@ -43,23 +39,6 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Keeps an event for a while, in case a finding rests on it.
-    pub fn recent(&mut self, event: &Event) {
-        self.recent_bytes += event.raw.len();
-        self.order.push_back(event.id);
-        self.recent.insert(event.id, event.clone());
-        while self.order.len() > RECENT_MAX || self.recent_bytes > RECENT_BYTES_MAX {
-            let Some(oldest) = self.order.pop_front() else {
-                break;
-            };
-            let gone = self
-                .recent
-                .remove(&oldest)
-                .map_or(0, |event| event.raw.len());
-            self.recent_bytes = self.recent_bytes.saturating_sub(gone);
-        }
-    }
-
     /// Stores the events that a finding rests on, as far as they are still here.
     pub fn evidence(&self, finding: &Finding, changes: &mut Vec<Change>) {
         let events = finding.evidence.iter().filter_map(|id| self.recent.get(id));

@@ -11,6 +11,7 @@ pub mod latency;
 pub mod memory;
 pub mod privileges;
 mod protected;
+mod recent;
 mod status;
 pub mod story;
 
