@@ -83,7 +83,7 @@ pub(crate) fn run() -> Result<()> {
         tally.skip("tests with real effects", "they need root, nft and ip");
     }
     tally.step("fuzz smoke", fuzz());
-    tally.step("release build", cargo(&["build", "--release", "--quiet"]));
+    tally.step("release build", cargo(&["build", "--release", "--quiet", "-p", "vertice"]));
     tally.step("vertice demo --once", demo());
     deny(&mut tally);
     println!(
