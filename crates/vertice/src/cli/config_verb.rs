@@ -47,7 +47,11 @@ impl Place {
     pub(crate) fn store(&self) -> Result<store::Sqlite, Failure> {
         let state = self.state()?;
         store::Sqlite::open(&state, store::OpenRole::Visitor).map_err(|error| {
-            Failure::unreachable(format!("{}: {error}", state.display()))
+            let what = format!("{}: {error}", state.display());
+            if let store::StoreError::ReadOnly | store::StoreError::Denied(_) = error {
+                return Failure::permission(what).hint("run as the user who runs the node");
+            }
+            Failure::unreachable(what)
                 .hint("start the node with vertice run, or name its folder with --state")
         })
     }

@@ -84,7 +84,10 @@ pub(crate) fn stop_on_signals(stopper: Stopper) -> Result<(), Failure> {
 pub(crate) fn failure(error: NodeError) -> Failure {
     let hint = error.hint();
     let failure = match &error {
-        NodeError::Locked { .. } | NodeError::Folder { .. } | NodeError::Actuator(_) => {
+        NodeError::Locked { .. }
+        | NodeError::Folder { .. }
+        | NodeError::Actuator(_)
+        | NodeError::Store(store::StoreError::ReadOnly | store::StoreError::Denied(_)) => {
             Failure::permission(&error)
         }
         NodeError::Playbook(_) | NodeError::Source(_) | NodeError::Console(_) => {

@@ -93,6 +93,9 @@ impl NodeError {
             }
             Self::Playbook(_) => "run vertice playbook check FILE",
             Self::Source(_) => "run vertice doctor",
+            Self::Store(StoreError::ReadOnly | StoreError::Denied(_)) => {
+                "run as the user who owns the state folder"
+            }
             Self::Store(StoreError::Full) => "make room on the disk; undo still works",
             _ => return None,
         })

@@ -9,12 +9,18 @@
 )]
 
 #[cfg(test)]
+mod arena;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod effects;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod routes;
