@@ -23,6 +23,10 @@ pub const ALL: &[Target] = &[
         run: actuator::fuzz_request,
     },
     Target {
+        name: "intake_framing",
+        run: intake_framing,
+    },
+    Target {
         name: "log_block",
         run: log_block,
     },
@@ -98,6 +102,14 @@ fn crc(parts: &[&[u8]]) -> u32 {
         hasher.update(part);
     }
     hasher.finalize()
+}
+
+mod intake;
+
+/// Takes bytes apart as one TCP connection: in one piece, and in pieces of one and of seven bytes.
+pub fn intake_framing(bytes: &[u8]) {
+    let [whole, ones, sevens] = [bytes.len(), 1, 7].map(|piece| intake::fuzz_framing(bytes, piece));
+    assert_eq!([whole, whole], [ones, sevens]);
 }
 
 pub mod mutate;

@@ -63,7 +63,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -73,7 +73,7 @@ impl Random {
     /// A number below `bound`; 0 for bound 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-        (self.next() >> 11)
+        (self.number() >> 11)
             .checked_rem(bound)
             .map_or(0, |place| place as usize)
     }
@@ -134,7 +134,7 @@ impl Samples {
             }
             2 => {
                 if let Some(byte) = input.get_mut(at) {
-                    *byte = random.next() as u8;
+                    *byte = random.number() as u8;
                 }
             }
             3 => drop(input.drain(at.min(end)..end)),

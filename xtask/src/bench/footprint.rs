@@ -36,6 +36,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
             mode: if acts { "act" } else { "observe" },
             // Only in a namespace of its own is the console's port free for sure.
             console: acts,
+            new_per_minute: 1000,
         };
         Node::start(
             &bench.vertice,

@@ -84,6 +84,8 @@ pub(super) struct Setting<'a> {
     pub(super) follow: bool,
     pub(super) mode: &'a str,
     pub(super) console: bool,
+    /// Effects a minute that need no person; the product's default is 1,000.
+    pub(super) new_per_minute: u64,
 }
 
 impl Setting<'_> {
@@ -91,10 +93,16 @@ impl Setting<'_> {
     pub(super) fn write(&self) -> Result<PathBuf> {
         let path = self.folder.join("config.toml");
         let text = format!(
-            "[node]\nname = \"bench\"\nstate = {:?}\n\n[response]\nmode = \"{}\"\n\n[console]\n\
+            "[node]\nname = \"bench\"\nstate = {:?}\n\n[response]\nmode = \"{}\"\nnew_per_minute = {}\n\n[console]\n\
              enabled = {}\nlisten = \"{CONSOLE}\"\n\n[[source]]\nfile = {:?}\nformat = \"{}\"\n\
              follow = {}\n",
-            self.state, self.mode, self.console, self.source, self.format, self.follow
+            self.state,
+            self.mode,
+            self.new_per_minute,
+            self.console,
+            self.source,
+            self.format,
+            self.follow
         );
         std::fs::write(&path, text)?;
         Ok(path)

@@ -91,6 +91,7 @@ fn ours(bench: &Bench) -> Result<(Rounds, Histogram)> {
         follow: true,
         mode: "act",
         console: true,
+        new_per_minute: 1000,
     };
     let node = Node::start(
         &bench.vertice,

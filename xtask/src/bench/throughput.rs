@@ -133,6 +133,7 @@ fn best(bench: &Bench, folder: &Path, place: &Path, input: &Path) -> Result<Spen
             follow: false,
             mode: "observe",
             console: false,
+            new_per_minute: 1000,
         };
         let mut node = command(&bench.vertice.display().to_string());
         node.arg("--config")
