@@ -169,6 +169,11 @@ impl Metrics {
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// Bytes that waited when last looked.
+    pub fn queued(&self) -> u64 {
+        u64::try_from(self.queue_bytes.get()).unwrap_or(0)
+    }
+
     /// Once a second: everything that is counted elsewhere.
     pub(crate) fn tick(&self, pipeline: &Pipeline) {
         for (stream, counts) in &pipeline.desk.counts {

@@ -5,6 +5,7 @@
 //! Absent on purpose: threads, sockets and waiting (`node` has them), and any algorithm.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use event::actuate::{Reply, Request};
 use event::journal::JournalRecord;
@@ -19,9 +20,13 @@ use store::{Change, Store};
 use crate::intake::Feed;
 use crate::mailbox::Mail;
 use crate::metrics::Metrics;
+use crate::node::hops::{Hop, Hops};
 use crate::node::intake_desk::IntakeDesk;
 use crate::node::{latency::Latency, memory::Memory, story};
 
+/// Detectors take events that come later than the watermark by this much; those beyond are counted
+/// and still join where their window is open.
+const LATENESS: Duration = Duration::from_secs(120);
 /// Changes that may wait for room on the disk; beyond, the node stops.
 const BACKLOG_MAX: usize = 100_000;
 
@@ -55,6 +60,7 @@ pub struct Pipeline {
     pub(crate) rails: Rails,
     pub(crate) memory: Memory,
     pub(crate) latency: Latency,
+    pub(crate) hops: Hops,
     pub(crate) mode: Mode,
     /// Are sources followed live? Then the wall clock moves the watermark too.
     pub(crate) live: bool,
@@ -78,7 +84,7 @@ pub struct Turn {
     /// Findings of this turn.
     pub findings: Vec<Finding>,
     /// From reading the telling line to the effect read back, for receipts that tell.
-    pub line_to_effect: Vec<(event::ReceiptId, std::time::Duration)>,
+    pub line_to_effect: Vec<(event::ReceiptId, Duration)>,
     /// Was there nothing to do?
     pub idle: bool,
 }
@@ -104,11 +110,14 @@ impl Pipeline {
             self.control(control, &mut draft);
         }
         self.decisions(&mut draft)?;
+        let begun = self.clock.elapsed();
         let received = match mail.feed {
             Some(feed) => Some(self.desk.receive(feed, &mut draft.changes)),
             None => self.desk.waits().then(|| self.desk.write()),
         };
         if let Some(received) = received {
+            let items = received.as_ref().map_or(0, Vec::len);
+            self.took(Hop::Sources, items, begun);
             self.received(received, &mut draft)?;
         }
         self.desk.sync()?;
@@ -136,6 +145,7 @@ impl Pipeline {
         if self.live {
             self.advance(self.clock.now(), draft);
         }
+        self.hops.tick(self.clock.elapsed());
         self.metrics.tick(self);
     }
 
@@ -180,11 +190,16 @@ impl Pipeline {
         let observed = event.observed;
         // A record from the future must not close everybody's windows.
         let reached = event.time.min(observed);
+        if reached.plus(LATENESS) < self.watermark {
+            self.memory.late += 1;
+        }
+        let begun = self.clock.elapsed();
         if let Some(event) = self.memory.recent.keep(event) {
             for detector in &mut self.detectors {
                 detector.observe(event, &mut out);
             }
         }
+        self.took(Hop::Detect, 1, begun);
         if reached.seconds() > self.watermark.seconds() {
             self.advance(reached, draft);
         }
@@ -217,7 +232,9 @@ impl Pipeline {
         let known = self.memory.is_known(self.store.as_ref(), finding.id);
         self.metrics.finding(&finding);
         self.memory.findings += 1;
+        let begun = self.clock.elapsed();
         let joined = self.fusion.join(finding.clone());
+        self.took(Hop::Fusion, 1, begun);
         let incident = joined.incident;
         for former in joined.merged {
             let closed = story::merged(self.store.as_ref(), former, &incident);
@@ -248,18 +265,30 @@ impl Pipeline {
             relapses: &|playbook, key, step| engine.relapses(playbook, key, step),
             connections: &|address| memory.connections(address),
         };
-        for plan in self.playbooks.plan(incident, &context) {
+        let begun = self.clock.elapsed();
+        let plans = self.playbooks.plan(incident, &context);
+        self.took(Hop::Plan, 1, begun);
+        for plan in plans {
             self.note(incident.id, story::of_plan(&plan), draft);
+            let begun = self.clock.elapsed();
             let output = self
                 .engine
                 .step_plan(plan, incident.latest.id, self.clock.now());
+            self.took(Hop::Respond, 1, begun);
             self.carry_out(output, draft);
         }
     }
 
+    fn took(&mut self, hop: Hop, items: usize, begun: Duration) {
+        let duration = self.clock.elapsed().saturating_sub(begun);
+        self.hops.took(hop, items, duration);
+    }
+
     /// Hop 5: the engine writes down what it is about to do, then asks.
     fn engine_step(&mut self, input: Input, draft: &mut Draft) {
+        let begun = self.clock.elapsed();
         let output = self.engine.step(input, self.clock.now());
+        self.took(Hop::Respond, 1, begun);
         self.carry_out(output, draft);
     }
 

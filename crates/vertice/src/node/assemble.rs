@@ -215,6 +215,7 @@ pub(super) fn pipeline(
         live: !options.recorded,
         watermark: Time::from_micros(i64::MIN),
         started: clock.now(),
+        hops: super::hops::Hops::default(),
         degraded: None,
         backlog: (Vec::new(), Vec::new()),
         store,

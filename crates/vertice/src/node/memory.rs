@@ -22,6 +22,8 @@ const DECISIONS_MAX: usize = 256;
 pub struct Memory {
     /// Events since the start.
     pub events: u64,
+    /// Events that came later than detectors wait.
+    pub late: u64,
     /// Findings since the start.
     pub findings: u64,
     /// Actions whose effect stands, by incident; an incident is contained while it has one.

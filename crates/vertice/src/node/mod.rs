@@ -6,6 +6,7 @@ mod ahead;
 mod assemble;
 pub mod connections;
 mod console_thread;
+pub mod hops;
 pub mod intake_desk;
 pub mod latency;
 pub mod memory;

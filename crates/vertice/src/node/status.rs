@@ -6,6 +6,7 @@ use store::{ActuatorStatus, HopStatus, SourceStatus, Status};
 use super::ActuatorLink;
 use crate::config::Config;
 use crate::mailbox::FEED_BYTES_MAX;
+use crate::node::hops::Hop;
 use crate::pipeline::Pipeline;
 
 /// Dead letters counted in the status.
@@ -39,7 +40,8 @@ pub(super) fn of(pipeline: &Pipeline, config: &Config, link: Option<&ActuatorLin
         sources: sources(pipeline),
         events_total,
         findings_total: pipeline.memory.findings,
-        events_per_s: events_total as f64 / uptime_s.max(1) as f64,
+        events_per_s: pipeline.hops.rate(Hop::Detect),
+        late_events: pipeline.memory.late,
         hops: hops(pipeline),
         effects_standing: standing.len() as u64,
         effects_expiring_1h: expiring as u64,
@@ -51,7 +53,6 @@ pub(super) fn of(pipeline: &Pipeline, config: &Config, link: Option<&ActuatorLin
             .store
             .dead_letters(DEAD_LETTERS_MAX)
             .map_or(0, |letters| letters.len() as u64),
-        ..Status::default()
     }
 }
 
@@ -92,23 +93,21 @@ fn sources(pipeline: &Pipeline) -> Vec<SourceStatus> {
 }
 
 fn hops(pipeline: &Pipeline) -> Vec<HopStatus> {
+    let bad = pipeline.desk.counts.values().map(|counts| counts.bad).sum();
     let evicted = pipeline
         .detectors
         .iter()
         .map(|detector| detector.size().1)
         .sum();
-    let hop = |name: &str, drops: u64| HopStatus {
-        name: name.into(),
-        queue_limit_bytes: FEED_BYTES_MAX as u64,
-        drops,
-        ..HopStatus::default()
-    };
-    let bad = pipeline.desk.counts.values().map(|counts| counts.bad).sum();
-    vec![
-        hop("sources", bad),
-        hop("detect", evicted),
-        hop("fusion", pipeline.fusion.evicted()),
-        hop("plan", 0),
-        hop("respond", 0),
-    ]
+    let drops = [bad, evicted, pipeline.fusion.evicted(), 0, 0];
+    let mut hops = pipeline.hops.status();
+    for (hop, drops) in hops.iter_mut().zip(drops) {
+        hop.drops = drops;
+    }
+    if let Some(first) = hops.first_mut() {
+        // The only queue before the hops: they work one after the other in one turn.
+        first.queue_limit_bytes = FEED_BYTES_MAX as u64;
+        first.queue_bytes = pipeline.metrics.queued();
+    }
+    hops
 }
