@@ -2,7 +2,6 @@
 //! crashes and its effects. One test binary, so that it is linked once.
 //!
 //! Absent on purpose: what one area does alone (each crate tests itself), and figures.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests start processes of their own and wait for them with a bound"

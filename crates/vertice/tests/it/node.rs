@@ -306,7 +306,7 @@ fn what_anyone_could_have_sent_never_acts_by_itself() {
     let node = home.start(&[]);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     for line in lines::guessing("203.0.113.7", 60).lines() {
-        let message = format!("<38>{}", line.replacen("sshd[", "sshd[", 1));
+        let message = format!("<38>{line}");
         sender.send_to(message.as_bytes(), free).unwrap();
     }
     let incident = until("an incident", || incidents(&home).pop());
