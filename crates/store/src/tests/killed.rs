@@ -77,7 +77,7 @@ fn run_and_kill(dir: &Path, lines: usize) -> usize {
 #[ignore = "started by the test above"]
 fn the_process_that_is_killed() {
     let Some(dir) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-        eprintln!("skipped: runs when the test above starts it");
+        eprintln!("nothing to do: runs when the test above starts it");
         return;
     };
     let store = node(&dir);
