@@ -73,6 +73,8 @@ pub struct Node {
     stop: Arc<AtomicBool>,
     options: Options,
     intake: intake::Intake,
+    /// Ends when every source has been read and all of it is in the mailbox.
+    forwarding: std::thread::JoinHandle<()>,
     console: Option<console_thread::ConsoleThread>,
 }
 
@@ -121,7 +123,7 @@ impl Node {
         let sources = assemble::sources(&config);
         let intake = intake::start(sources, known, Arc::clone(&clock), sender)
             .map_err(|error| NodeError::Source(error.to_string()))?;
-        forward(receiver, Arc::clone(&mailbox))?;
+        let forwarding = forward(receiver, Arc::clone(&mailbox))?;
         let mut node = Self {
             config,
             clock,
@@ -134,6 +136,7 @@ impl Node {
             stop: Arc::new(AtomicBool::new(false)),
             options,
             intake,
+            forwarding,
             console: None,
         };
         node.console = console_thread::start(&node)?;
@@ -184,8 +187,10 @@ impl Node {
                 let rails = protected::rails(&self.config.response, enforced_at.as_deref());
                 self.control(Control::Rails(rails));
             }
+            // Asked before the turn: what came until then is seen by it.
+            let all_read = self.options.until_end && self.forwarding.is_finished();
             let idle = self.turn()?;
-            if idle && self.options.until_end && self.intake.finished() {
+            if idle && all_read && self.pipeline.degraded.is_none() {
                 break;
             }
         }
@@ -285,7 +290,7 @@ fn maintain(store: Arc<store::Sqlite>, stop: Arc<AtomicBool>) -> Result<(), Node
 fn forward(
     receiver: std::sync::mpsc::Receiver<Feed>,
     mailbox: Arc<NodeMail>,
-) -> Result<(), NodeError> {
+) -> Result<std::thread::JoinHandle<()>, NodeError> {
     let forwarding = move || {
         for feed in receiver {
             let bytes = match &feed {
@@ -302,9 +307,7 @@ fn forward(
     let thread = std::thread::Builder::new()
         .name("forward".into())
         .spawn(forwarding);
-    thread
-        .map(drop)
-        .map_err(|error| NodeError::Thread(error.to_string()))
+    thread.map_err(|error| NodeError::Thread(error.to_string()))
 }
 
 /// The rails that a node on this machine would have.
