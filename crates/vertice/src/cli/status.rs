@@ -6,6 +6,7 @@ use event::Clock;
 use store::Status;
 
 use super::config_verb::Place;
+use super::output::say;
 use super::{Failure, Printer, Verdict};
 use crate::clock::SystemClock;
 
@@ -23,12 +24,29 @@ pub(crate) fn living(place: &Place) -> Result<Status, Failure> {
         failure.hint("start it with vertice run, or name its folder with --state")
     };
     let status = store::read_status(&state).map_err(|error| gone(&error.to_string()))?;
-    let status = status.ok_or_else(|| gone("it never did"))?;
+    let mut status = status.ok_or_else(|| gone("it never did"))?;
     let age = SystemClock.now().since(status.now);
-    if age > FRESH {
-        return Err(gone(&format!("last sign of life {} s ago", age.as_secs())));
+    if age <= FRESH {
+        return Ok(status);
     }
+    let silence = format!("last sign of life {} s ago", age.as_secs());
+    if !runs(status.pid) {
+        return Err(gone(&silence));
+    }
+    // It cannot write on a full disk, and must be reachable all the same: for undo.
+    say(&format!(
+        "vertice: {silence}, but process {} runs: is the disk full?",
+        status.pid
+    ));
+    status.ready = false;
     Ok(status)
+}
+
+/// Is this process one of ours, by the name that the kernel knows?
+fn runs(pid: u32) -> bool {
+    let name = |process: &str| std::fs::read_to_string(format!("/proc/{process}/comm")).ok();
+    let theirs = name(&pid.to_string());
+    theirs.is_some() && theirs == name("self")
 }
 
 /// Prints it; exit code 1 if the node is not ready.

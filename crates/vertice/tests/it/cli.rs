@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use clap::CommandFactory;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::home::{Done, Home, Running};
+use crate::home::{Done, Home, Running, until};
 use crate::lines;
 
 /// Every verb with its verbs below it, from the table that the binary uses.
@@ -121,7 +122,7 @@ fn json_of_a_node_can_be_read_by_a_program() {
     home.follow("auth.log", "");
     home.write("auth.log", lines::guessing("203.0.113.7", 30));
     let node = home.start(&[]);
-    let incidents = crate::home::until("an incident", || {
+    let incidents = until("an incident", || {
         let rows = home.vertice(&["--json", "incidents"]).expect(0).json();
         (!rows.is_empty()).then_some(rows)
     });
@@ -591,4 +592,27 @@ fn a_second_start_after_a_kill_is_no_problem() {
     home.start(&[]).kill();
     let node: Running = home.start(&[]);
     node.stop();
+}
+
+#[test]
+fn a_node_that_hangs_is_not_ready_and_one_that_was_killed_is_gone() {
+    let home = Home::new();
+    home.follow("auth.log", "");
+    let node = home.start(&[]);
+    home.vertice(&["status"]).expect(0);
+    node.signal(Signal::STOP);
+    let hung = until("a status that is old", || {
+        Some(home.vertice(&["status"])).filter(|done| done.code == 1)
+    });
+    assert!(hung.out.contains("not ready"), "{hung:?}");
+    assert!(hung.err.contains("last sign of life"), "{hung:?}");
+    node.signal(Signal::CONT);
+    until("a node that is back", || {
+        (home.vertice(&["status"]).code == 0).then_some(())
+    });
+    node.kill();
+    until("nobody", || {
+        Some(home.vertice(&["status"])).filter(|done| done.code == 4)
+    })
+    .refused(4);
 }

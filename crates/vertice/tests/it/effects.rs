@@ -2,6 +2,7 @@
 //! decisions of persons, crashes at any moment, rules that somebody else removed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -583,4 +584,68 @@ fn somebody_elses_state_is_a_permission_error() {
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         assert!(said.contains("hint: "), "{said}");
     }
+}
+
+/// A small file system of its own at a folder, gone when it is dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn at(path: std::path::PathBuf) -> Self {
+        std::fs::create_dir(&path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]);
+        assert!(mount.arg(&path).status().unwrap().success());
+        Self(path)
+    }
+
+    /// Takes all the room that is left; what it gives has to be removed again.
+    fn fill(&self) -> std::path::PathBuf {
+        let filler = self.0.join("filler");
+        let mut file = std::fs::File::create(&filler).unwrap();
+        for size in [1 << 20, 1 << 12, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        filler
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let gone = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(std::thread::panicking() || gone.unwrap().success());
+    }
+}
+
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+fn a_full_disk_stops_reading_never_undo() {
+    let arena = Arena::new();
+    let home = home(&arena, "act", "");
+    let disk = SmallDisk::at(home.state());
+    let node = home.start(&[]);
+    home.append("auth.log", lines::guessing("203.0.113.7", 40));
+    blocked(&arena, &home, "203.0.113.7");
+    agree(&arena, &home);
+    let filler = disk.fill();
+    // Far more than the log's open block takes.
+    for part in 0..40 {
+        let attack = lines::guessing("203.0.113.8", 100);
+        home.append("auth.log", attack.replace("root", &format!("u{part}")));
+    }
+    let status = until("a node that says what is wrong", || {
+        let status = home.vertice(&["status"]);
+        (status.code == 1).then_some(status.out)
+    });
+    assert!(status.contains("not ready"), "{status}");
+    home.vertice(&["undo", "--all"]).expect(0);
+    until("nothing of the first attacker", || {
+        (!arena.blocked().contains("203.0.113.7")).then_some(())
+    });
+    std::fs::remove_file(filler).unwrap();
+    blocked(&arena, &home, "203.0.113.8");
+    until("every line", || (home.logged().len() == 4040).then_some(()));
+    let said = node.stop();
+    assert!(!said.contains("panicked"), "{said}");
+    home.vertice(&["audit", "verify"]).expect(0);
+    drop(disk);
 }

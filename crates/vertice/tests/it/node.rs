@@ -365,3 +365,78 @@ fn clocks_that_are_wrong_lose_nothing() {
         "{accused:?}"
     );
 }
+
+/// The files of the event log.
+fn segments(home: &Home) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(home.state().join("log")).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.metadata().unwrap().len() > 0);
+    files.sort();
+    files
+}
+
+#[test]
+fn a_damaged_log_is_said_and_reading_goes_on() {
+    let home = Home::new();
+    home.follow("auth.log", "");
+    home.append("auth.log", lines::guessing("203.0.113.7", 40));
+    let node = home.start(&[]);
+    until("all events", || (home.logged().len() == 40).then_some(()));
+    node.stop();
+    let path = segments(&home).pop().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&path, &bytes).unwrap();
+    let held = home.logged().len();
+    assert!(held < 40, "a flipped bit is noticed");
+    let node = home.start(&[]);
+    home.append("auth.log", lines::guessing("192.0.2.99", 3));
+    until("the new events", || {
+        (home.logged().len() == held + 3).then_some(())
+    });
+    node.stop();
+    home.vertice(&["audit", "verify"]).expect(0);
+    assert_eq!(incidents(&home).len(), 1);
+}
+
+#[test]
+fn a_torn_end_of_the_log_is_cut_and_read_again() {
+    let home = Home::new();
+    home.follow("auth.log", "");
+    let node = home.start(&[]);
+    home.append("auth.log", lines::guessing("203.0.113.7", 40));
+    until("all events", || (home.logged().len() == 40).then_some(()));
+    until("the incident", || incidents(&home).pop());
+    node.kill();
+    let path = segments(&home).pop().unwrap();
+    let length = path.metadata().unwrap().len();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(length - 7).unwrap();
+    let node = home.start(&[]);
+    until("all events again", || {
+        (home.logged().len() == 40).then_some(())
+    });
+    node.stop();
+    assert_eq!(incidents(&home).len(), 1);
+}
+
+#[test]
+fn a_state_file_that_is_none_is_refused_and_left_alone() {
+    let home = Home::new();
+    home.follow("auth.log", "");
+    home.start(&[]).stop();
+    let path = home.state().join("state.db");
+    let garbage = vec![0x5a; 100_000];
+    for name in ["state.db-wal", "state.db-shm"] {
+        std::fs::remove_file(home.state().join(name)).unwrap_or_default();
+    }
+    std::fs::write(&path, &garbage).unwrap();
+    home.vertice(&["run"]).refused(70);
+    home.vertice(&["incidents"]).refused(4);
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        garbage,
+        "for whoever wants to save what is left"
+    );
+}
