@@ -9,7 +9,8 @@ use crate::samples::{
     notice, plan, plan_id, receipt, receipt_record, record, session, user,
 };
 use crate::{
-    AuditHead, Change, DecisionTicket, IncidentQuery, ReceiptQuery, Store, StoreError, UserRole,
+    AuditHead, Change, DecisionTicket, IncidentQuery, Outbox, ReceiptQuery, Store, StoreError,
+    UserRole,
 };
 
 /// One promise of the trait.
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Promise] = &[
     ("journal and audit", journal_and_audit),
     ("limits of lists", limits_of_lists),
     ("offsets, snapshots, values", offsets_snapshots_values),
+    ("outboxes", outboxes),
     ("plans", plans),
     ("receipts", receipts),
     ("the marker moves with each commit", the_marker_moves),
@@ -443,7 +445,42 @@ fn dead_letters(store: &dyn Store) {
     };
     assert_eq!(oldest, letters[0]);
     assert_eq!(store.dead_letters(1).unwrap(), kept[..1]);
+    assert_eq!(store.dead_letters_after(kept[2].id, 1).unwrap(), kept[1..2]);
+    assert_eq!(
+        store.dead_letter(kept[0].id).unwrap().as_ref(),
+        kept.first()
+    );
+    let gone = vec![Change::RemoveDeadLetter(kept[1].id); 2];
+    store.commit(gone).unwrap();
+    assert_eq!(store.dead_letter(kept[1].id).unwrap(), None);
+    assert_eq!(store.dead_letters(10).unwrap().len(), 2);
     assert_eq!(store.dropped().unwrap(), []);
+}
+
+fn outboxes(store: &dyn Store) {
+    let findings = (1..=3).map(|number| Change::Finding {
+        incident: incident_id(1),
+        finding: finding(number),
+    });
+    store.commit(findings.collect()).unwrap();
+    let rows = store.outbox(Outbox::Findings, 1, 1).unwrap();
+    let written: event::Finding = serde_json::from_str(&rows[0].body).unwrap();
+    assert_eq!((rows[0].sequence, written), (2, finding(2)));
+    let incident = |number| Change::Incident(incident(number, IncidentState::Open, Severity::Low));
+    store
+        .commit(vec![incident(1), incident(2), incident(1)])
+        .unwrap();
+    let rows = store.outbox(Outbox::Incidents, 0, 10).unwrap();
+    let places: Vec<u64> = rows.iter().map(|row| row.sequence).collect();
+    assert_eq!(
+        places,
+        [2, 3],
+        "the newest state of each, in order of change"
+    );
+    for (outbox, head) in [(Outbox::Findings, 3), (Outbox::Incidents, 3)] {
+        assert_eq!(store.outbox_head(outbox).unwrap(), head);
+        assert_eq!(store.outbox(outbox, head, usize::MAX).unwrap(), []);
+    }
 }
 
 fn limits_of_lists(store: &dyn Store) {

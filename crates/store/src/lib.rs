@@ -27,8 +27,9 @@ pub use error::StoreError;
 pub use records::{
     BATCH_ROWS_MAX, BODY_BYTES_MAX, Change, DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_BYTES_MAX,
     DEAD_LETTERS_MAX, DECISIONS_WAITING_MAX, DeadLetter, DecisionTicket, EVIDENCE_ROWS_MAX,
-    FINDINGS_MAX, INCIDENTS_MAX, IncidentQuery, NumberedDecision, PAGE_MAX, ReceiptQuery,
-    SESSIONS_MAX, SNAPSHOT_BYTES_MAX, Session, USERS_MAX, User, UserRole,
+    FINDINGS_MAX, INCIDENTS_MAX, IncidentQuery, NumberedDecision, OUTBOX_BYTES_MAX, Outbox,
+    OutboxRow, PAGE_MAX, ReceiptQuery, SESSIONS_MAX, SNAPSHOT_BYTES_MAX, Session, USERS_MAX, User,
+    UserRole,
 };
 pub use sqlite::{Limits, OpenRole, Options, RESERVE_FILE, STATE_FILE, Sqlite};
 pub use status::{
@@ -103,6 +104,17 @@ pub trait Store: Send + Sync {
     /// Walks the whole audit log and names the first row that does not hold.
     fn verify_audit(&self) -> Result<AuditReport, StoreError>;
 
+    /// Nouns of an outbox after the sequence `after`, in order; at most [`BATCH_ROWS_MAX`], and no
+    /// more once [`OUTBOX_BYTES_MAX`] is reached.
+    fn outbox(
+        &self,
+        outbox: Outbox,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError>;
+    /// Sequence of the last noun of an outbox; 0 if there is none.
+    fn outbox_head(&self, outbox: Outbox) -> Result<u64, StoreError>;
+
     /// How far each stream is read, sorted by stream.
     fn offsets(&self) -> Result<Vec<(String, String)>, StoreError>;
     /// A stored state.
@@ -119,6 +131,11 @@ pub trait Store: Send + Sync {
 
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    /// A dead letter.
+    fn dead_letter(&self, id: u64) -> Result<Option<DeadLetter>, StoreError>;
+    /// Dead letters after the number `after`, oldest first; no more once [`OUTBOX_BYTES_MAX`] is
+    /// reached.
+    fn dead_letters_after(&self, after: u64, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
     /// What went because a table was at its limit, by table, since the file was made.
     fn dropped(&self) -> Result<Vec<(String, u64)>, StoreError>;
     /// Rows left out of lists since this handle was opened because they could not be understood.

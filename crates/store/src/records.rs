@@ -25,6 +25,8 @@ pub const USERS_MAX: u64 = 1_000;
 pub const DECISIONS_WAITING_MAX: u64 = 10_000;
 /// Rows that one page of a list holds at most; a larger limit means this one.
 pub const PAGE_MAX: usize = 500;
+/// Bytes of bodies after which one read of an outbox or of dead letters in order stops.
+pub const OUTBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rows that one read of journal, audit log or dead letters returns at most.
 pub const BATCH_ROWS_MAX: usize = 10_000;
 /// Largest snapshot, bytes.
@@ -90,6 +92,8 @@ pub enum Change {
     /// A record that could not be used. Its `id` is given by the store; the same record again
     /// changes nothing.
     DeadLetter(DeadLetter),
+    /// Removes a dead letter: it became something after all.
+    RemoveDeadLetter(u64),
     /// Fails the commit unless this handle took an epoch and still owns it.
     Fence,
 }
@@ -206,6 +210,25 @@ pub struct DeadLetter {
     pub position: u64,
     /// The record as it came.
     pub bytes: Vec<u8>,
+}
+
+/// Nouns that can be read in the order in which they were written, to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outbox {
+    /// Findings, in the order of joining.
+    Findings,
+    /// Incidents, in the order of their last change: a state that was overtaken before it was
+    /// read is left out, the newest one never is.
+    Incidents,
+}
+
+/// A noun of an [`Outbox`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its place; only grows, may have gaps.
+    pub sequence: u64,
+    /// The noun, JSON, as it lies in the store.
+    pub body: String,
 }
 
 /// Which incidents, newest change first.

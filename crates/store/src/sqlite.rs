@@ -23,8 +23,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use crate::audit::{AuditBreak, AuditFault, AuditHead, AuditReport, AuditRow, Walk};
 use crate::records::{
-    BATCH_ROWS_MAX, Change, DeadLetter, DecisionTicket, IncidentQuery, NumberedDecision, PAGE_MAX,
-    ReceiptQuery, Session, User,
+    BATCH_ROWS_MAX, Change, DeadLetter, DecisionTicket, IncidentQuery, NumberedDecision, Outbox,
+    OutboxRow, PAGE_MAX, ReceiptQuery, Session, User,
 };
 use crate::{Store, StoreError};
 pub use files::RESERVE_FILE;
@@ -396,6 +396,19 @@ impl Store for Sqlite {
         Ok(walk.finish(damaged.then_some(AuditBreak { sequence, fault })))
     }
 
+    fn outbox(
+        &self,
+        outbox: Outbox,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        self.read(|connection| read::outbox(connection, outbox, after, limit))
+    }
+
+    fn outbox_head(&self, outbox: Outbox) -> Result<u64, StoreError> {
+        self.read(|connection| read::outbox_head(connection, outbox))
+    }
+
     fn offsets(&self) -> Result<Vec<(String, String)>, StoreError> {
         let sql = "SELECT stream, state FROM offsets ORDER BY stream";
         self.read(|connection| read::pairs(connection, sql))
@@ -432,6 +445,15 @@ impl Store for Sqlite {
     fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         let limit = limit.min(BATCH_ROWS_MAX);
         self.read(|connection| read::dead_letters(connection, limit))
+    }
+
+    fn dead_letter(&self, id: u64) -> Result<Option<DeadLetter>, StoreError> {
+        let found = self.dead_letters_after(id.saturating_sub(1), 1)?;
+        Ok(found.into_iter().find(|letter| letter.id == id))
+    }
+
+    fn dead_letters_after(&self, after: u64, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(|connection| read::dead_letters_after(connection, after, limit))
     }
 
     fn dropped(&self) -> Result<Vec<(String, u64)>, StoreError> {

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::StoreError;
 use crate::audit::{AuditBreak, AuditFault, AuditHead, AuditRow, RawRow, Walk};
 use crate::records::{
-    BATCH_ROWS_MAX, DeadLetter, DecisionTicket, IncidentQuery, NumberedDecision, PAGE_MAX,
-    ReceiptQuery, Session, User, UserRole,
+    BATCH_ROWS_MAX, DeadLetter, DecisionTicket, IncidentQuery, NumberedDecision, OUTBOX_BYTES_MAX,
+    Outbox, OutboxRow, PAGE_MAX, ReceiptQuery, Session, User, UserRole,
 };
 
 /// Rows of the audit log read in one transaction, so that a long walk does not hold back the
@@ -386,16 +386,78 @@ pub(super) fn dead_letters(
     let sql = "SELECT id, time_us, stage, reason, stream, position, bytes FROM dead_letters
         ORDER BY id DESC LIMIT ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([bounded(limit, BATCH_ROWS_MAX)], |row| {
-        Ok(DeadLetter {
-            id: unsigned(row.get(0)?),
-            time: Time::from_micros(row.get(1)?),
-            stage: row.get(2)?,
-            reason: row.get(3)?,
-            stream: row.get(4)?,
-            position: unsigned(row.get(5)?),
-            bytes: row.get(6)?,
-        })
-    })?;
+    let rows = statement.query_map([bounded(limit, BATCH_ROWS_MAX)], letter)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn letter(row: &Row<'_>) -> Result<DeadLetter, rusqlite::Error> {
+    Ok(DeadLetter {
+        id: unsigned(row.get(0)?),
+        time: Time::from_micros(row.get(1)?),
+        stage: row.get(2)?,
+        reason: row.get(3)?,
+        stream: row.get(4)?,
+        position: unsigned(row.get(5)?),
+        bytes: row.get(6)?,
+    })
+}
+
+pub(super) fn dead_letters_after(
+    connection: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let sql = "SELECT id, time_us, stage, reason, stream, position, bytes FROM dead_letters
+        WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![sequence(after), bounded(limit, BATCH_ROWS_MAX)])?;
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        let letter = letter(row)?;
+        bytes = bytes.saturating_add(letter.bytes.len());
+        found.push(letter);
+        if bytes >= OUTBOX_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn outbox(
+    connection: &Connection,
+    outbox: Outbox,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let sql = match outbox {
+        Outbox::Findings => {
+            "SELECT sequence, body FROM findings WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"
+        }
+        Outbox::Incidents => {
+            "SELECT changed, body FROM incidents WHERE changed > ?1 ORDER BY changed LIMIT ?2"
+        }
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![sequence(after), bounded(limit, BATCH_ROWS_MAX)])?;
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(1)?;
+        bytes = bytes.saturating_add(body.len());
+        found.push(OutboxRow {
+            sequence: unsigned(row.get(0)?),
+            body,
+        });
+        if bytes >= OUTBOX_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn outbox_head(connection: &Connection, outbox: Outbox) -> Result<u64, StoreError> {
+    let sql = match outbox {
+        Outbox::Findings => "SELECT coalesce(max(sequence), 0) FROM findings",
+        Outbox::Incidents => "SELECT coalesce(max(changed), 0) FROM incidents",
+    };
+    number(connection, sql, [])
 }

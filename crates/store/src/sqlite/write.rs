@@ -62,6 +62,7 @@ impl<'t> Batch<'t> {
             }
             Change::Value { key, value } => self.value(key, value),
             Change::DeadLetter(letter) => self.dead_letter(letter),
+            Change::RemoveDeadLetter(id) => self.remove_dead_letter(*id),
             Change::Fence => Ok(()),
         }
     }
@@ -352,6 +353,15 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
+    fn remove_dead_letter(&self, id: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE counters SET value = value - coalesce(
+                (SELECT length(bytes) FROM dead_letters WHERE id = ?1), 0)
+            WHERE name = 'dead_letter_bytes'";
+        self.run(sql, [read::sequence(id)])?;
+        let sql = "DELETE FROM dead_letters WHERE id = ?1";
+        self.run(sql, [read::sequence(id)])
+    }
+
     fn count(&self, name: &str, more: u64) -> Result<(), StoreError> {
         let sql = "INSERT INTO counters(name, value) VALUES(?1, ?2)
             ON CONFLICT(name) DO UPDATE SET value = value + excluded.value";
@@ -382,8 +392,10 @@ impl<'t> Batch<'t> {
             return Ok(());
         }
         let excess = (all - most).saturating_add(most / 100);
+        // The newest change stays: the next one must get a higher number.
         let sql = "DELETE FROM incidents WHERE id IN
-            (SELECT id FROM incidents ORDER BY state = 'closed' DESC, changed LIMIT ?1)";
+            (SELECT id FROM incidents WHERE changed < (SELECT max(changed) FROM incidents)
+             ORDER BY state = 'closed' DESC, changed LIMIT ?1)";
         let gone = self.change(sql, [read::sequence(excess)])?;
         self.dropped("incidents", gone)
     }
