@@ -24,8 +24,8 @@ pub(super) struct Fail2ban {
 }
 
 impl Fail2ban {
-    /// Name of the set that its nftables action fills.
-    pub(super) const SET: &str = "addr-set-sshd";
+    /// The set that its nftables action fills.
+    pub(super) const SETS: &[&str] = &[" addr-set-sshd"];
 
     /// Fetches and unpacks it below `work`.
     pub(super) fn unpack(work: &Path) -> Result<Self> {

@@ -119,8 +119,8 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Watches the set of this name.
-    pub(super) fn start(namespace: &str, set: &str) -> Result<Self> {
+    /// Watches the sets of these names; an address counts from its first element on.
+    pub(super) fn start(namespace: &str, sets: &'static [&str]) -> Result<Self> {
         let mut monitor = inside(namespace, "nft");
         monitor
             .args(["monitor", "new", "elements"])
@@ -129,10 +129,13 @@ impl Monitor {
         let mut process = Ours::start(&mut monitor)?;
         let output = process.0.stdout.take().context("no output")?;
         let seen = Seen::default();
-        let (noting, set) = (Arc::clone(&seen), format!(" {set} {{ "));
+        let noting = Arc::clone(&seen);
         let reading = move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((_, element)) = line.split_once(&set) {
+                let Some((head, element)) = line.split_once(" { ") else {
+                    continue;
+                };
+                if sets.iter().any(|set| head.ends_with(set)) {
                     let address = element.split([' ', ',']).next().unwrap_or_default();
                     let mut seen = noting.lock().unwrap_or_else(PoisonError::into_inner);
                     seen.entry(address.to_owned()).or_insert_with(unix_micros);
