@@ -83,7 +83,13 @@ const GROUPS: &[Group] = &[
 ];
 
 /// Measures the groups of these names, or all, and prints one table.
-pub(crate) fn run(names: &[&str]) -> Result<()> {
+///
+/// `--no-build` before the names measures the release binary that is there.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let (build, names) = match words {
+        ["--no-build", names @ ..] => (false, names),
+        names => (true, names),
+    };
     for name in names {
         let known: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
         ensure!(
@@ -92,7 +98,7 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
             known.join(", ")
         );
     }
-    let bench = Bench::prepare()?;
+    let bench = Bench::prepare(build)?;
     let mut rows = Vec::new();
     for group in GROUPS {
         if names.is_empty() || names.contains(&group.name) {
@@ -118,12 +124,9 @@ fn measured(group: &Group, bench: &Bench) -> Vec<Row> {
 }
 
 impl Bench {
-    fn prepare() -> Result<Self> {
-        println!("building the release binary …");
-        let build = ["build", "--release", "--quiet", "--package", "vertice"];
-        let status = command("cargo").args(build).status().context("cargo")?;
-        if !status.success() {
-            bail!("the release build failed");
+    fn prepare(build: bool) -> Result<Self> {
+        if build {
+            release()?;
         }
         let target = std::path::absolute(target_folder())?;
         let work = process::Folder::make(&target)?;
@@ -137,4 +140,14 @@ impl Bench {
             peer,
         })
     }
+}
+
+fn release() -> Result<()> {
+    println!("building the release binary …");
+    let build = ["build", "--release", "--quiet", "--package", "vertice"];
+    let status = command("cargo").args(build).status().context("cargo")?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    Ok(())
 }
