@@ -38,6 +38,12 @@ impl Ahead {
         self.count += usize::from(stretch.ids.insert(event.id));
     }
 
+    /// Will the record of this event come by again?
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        let stretch = self.streams.get(&event.origin.stream);
+        stretch.is_some_and(|stretch| stretch.ids.contains(&event.id))
+    }
+
     /// Is this event, made of the record at its position again, in the log already?
     pub(crate) fn take(&mut self, event: &Event) -> bool {
         let stretch = self.streams.get_mut(&event.origin.stream);

@@ -28,6 +28,8 @@ use crate::pipeline::{Draft, Pipeline};
 pub const PLAYBOOK_BYTES_MAX: u64 = 256 * 1024;
 /// Playbooks read from one folder.
 const PLAYBOOKS_MAX: usize = 1000;
+/// Events before the snapshot from which parsers learn again what they were in the middle of.
+const WARM_EVENTS: u64 = 2048;
 /// Journal records read at once when the engine is rebuilt.
 const JOURNAL_PAGE: usize = 10_000;
 
@@ -381,7 +383,8 @@ impl Pipeline {
     /// is known by its id; what was not is planned now.
     fn replay_tail(&mut self, log_folder: &Path) -> Result<(), NodeError> {
         let mut reader = Reader::open(log_folder)?;
-        reader.from(committed_sequence(self.store.as_ref())?);
+        let committed = committed_sequence(self.store.as_ref())?;
+        reader.from(committed.saturating_sub(WARM_EVENTS));
         self.memory.replaying = true;
         let mut draft = Draft::default();
         while let Some(record) = reader.next_record()? {
@@ -389,6 +392,10 @@ impl Pipeline {
                 continue;
             };
             self.desk.ahead.insert(&event);
+            if record.sequence < committed {
+                self.desk.warm(&event);
+                continue;
+            }
             self.observe(event, &mut draft);
         }
         self.memory.replaying = false;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use event::{Clock, Event, Name, Time};
+use event::{Clock, Event, Name, Origin, Time};
 use segment::{LogError, Writer};
 use sources::{Parsed, Parser, RawRecord, Settings};
 use store::{Change, DeadLetter};
@@ -164,6 +164,25 @@ impl IntakeDesk {
                 )));
             }
         }
+    }
+
+    /// Shows a parser a record that it had read before the restart, so that it knows again which
+    /// connections are being spoken of. One whose record will come by again is not shown twice.
+    pub(crate) fn warm(&mut self, event: &Event) {
+        if self.ahead.holds(event) {
+            return;
+        }
+        let Origin {
+            stream, position, ..
+        } = &event.origin;
+        let raw = RawRecord {
+            stream,
+            position: *position,
+            observed: event.observed,
+            bytes: event.raw.as_bytes(),
+            spoofable: event.spoofable,
+        };
+        drop(self.parser(stream).parse(&raw));
     }
 
     fn parser(&mut self, stream: &Name) -> &mut Box<dyn Parser> {

@@ -599,7 +599,9 @@ fn a_node_that_hangs_is_not_ready_and_one_that_was_killed_is_gone() {
     let home = Home::new();
     home.follow("auth.log", "");
     let node = home.start(&[]);
-    home.vertice(&["status"]).expect(0);
+    until("its first status", || {
+        (home.vertice(&["status"]).code == 0).then_some(())
+    });
     node.signal(Signal::STOP);
     let hung = until("a status that is old", || {
         Some(home.vertice(&["status"])).filter(|done| done.code == 1)

@@ -180,3 +180,38 @@ fn killed_while_it_catches_up_the_rest_is_read_once() {
     home.run_until_end();
     assert_exactly_once(&home, count);
 }
+
+/// The recording of a real attack, in pieces with an end of the node between them.
+#[test]
+fn a_recorded_attack_is_judged_the_same_with_stops_in_between() {
+    let text = std::str::from_utf8(vertice::demo::AUTH_LOG).unwrap();
+    let all: Vec<&str> = text.split_inclusive('\n').collect();
+    let home = Home::new();
+    let basis = "console.enabled = false";
+    home.configure(&format!("{basis}\n{}", home.source("auth.log", false)));
+    home.write("auth.log", "");
+    let mut dice = Dice(0x5eed_0004);
+    let mut fed = 0;
+    while fed < all.len() {
+        let count = 1 + usize::try_from(dice.roll(40)).unwrap();
+        let piece = all[fed..all.len().min(fed + count)].concat();
+        home.append("auth.log", piece);
+        fed += count;
+        home.run_until_end();
+    }
+    let calm = Home::new();
+    let path = home.path("auth.log").display().to_string();
+    calm.configure(&format!(
+        "{basis}\n[[source]]\nfile = {path:?}\nfollow = false\nformat = \"syslog\"\n"
+    ));
+    calm.run_until_end();
+    assert_eq!(home.logged().len(), calm.logged().len());
+    let bodies = |home: &Home| -> Vec<event::Body> {
+        home.logged().into_iter().map(|event| event.body).collect()
+    };
+    for (interrupted, whole) in bodies(&home).iter().zip(&bodies(&calm)) {
+        assert_eq!(interrupted, whole);
+    }
+    assert_eq!(findings(&home), findings(&calm));
+    assert!(!findings(&calm).is_empty());
+}
