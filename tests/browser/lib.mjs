@@ -1,6 +1,6 @@
 // What all checks share: the stage that xtask has set, a browser that watches itself, printed
 // checks, bounded waits, and the world outside the browser (packet filter, connections, log).
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { execFileSync, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -158,3 +158,9 @@ export async function waits(page, address) {
 /// Waits until a block of `address` waits for a person.
 export const blockWait = (page, address) =>
   until(async () => (await waits(page, address)).find((wait) => /^block/i.test(wait.sentence)));
+
+/// The text of the node's journal as it stands on disk.
+export function journal() {
+  const files = readdirSync(stage.state).filter((name) => /\.(db|sqlite3?)(-wal)?$/.test(name));
+  return files.map((name) => readFileSync(stage.state + "/" + name, "latin1")).join("\n");
+}

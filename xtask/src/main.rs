@@ -25,8 +25,11 @@ fn main() -> Result<()> {
         ["record"] => record::run_all(Path::new("crates/vertice/recordings")),
         ["record-host", work] => record::run_host(Path::new(work)),
         ["test"] => suite::run(),
-        ["browser"] => browser::run(None),
-        ["browser", binary] => browser::run(Some(Path::new(binary))),
+        ["browser"] => browser::run(None, None),
+        ["browser", binary] => browser::run(Some(Path::new(binary)), None),
+        ["browser", binary, pictures] => {
+            browser::run(Some(Path::new(binary)), Some(Path::new(pictures)))
+        }
         ["bench", names @ ..] => bench::run(names),
         ["bench-host", words @ ..] => bench::run_host(words),
         ["new", kind, name] => scaffold::run(&tidy::root(), kind, name),
@@ -41,7 +44,8 @@ fn main() -> Result<()> {
 
 const HELP: &str = "\
 cargo xtask test            install what is needed, run every check and test
-cargo xtask browser [BIN]   the console of a real node in a real browser (root; needs chromium)
+cargo xtask browser [BINARY [FOLDER]]
+                            the console of a real node in a real browser (root), with pictures
 cargo xtask bench [ROW…]    figures beside fail2ban's, as one table (release build; root for some)
 cargo xtask new KIND NAME   a new source, detector or action from a living template
 cargo xtask tidy            conventions as checks

@@ -89,7 +89,7 @@ pub(crate) fn run() -> Result<()> {
     tally.step("vertice demo --once", demo());
     match browser::obstacle() {
         Some(why) => tally.skip("console in a real browser", &why),
-        None => tally.step("console in a real browser", browser::run(None)),
+        None => tally.step("console in a real browser", browser::run(None, None)),
     }
     deny(&mut tally);
     println!(

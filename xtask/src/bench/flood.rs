@@ -16,37 +16,42 @@ use super::process::{pause, unix_micros};
 use super::reaction::{SETS, new_log};
 use super::table::{Bar, Row};
 
-const LINES_EACH: u64 = 5;
+/// Lines of each attacker: enough for the first effect, and enough to be sure of.
+const LINES_SLOW: u64 = 5;
+const LINES_SURE: u64 = 25;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PEER_PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) fn thousand(bench: &Bench) -> Result<Vec<Row>> {
-    let row = row(bench, 1000, 2.0)?;
-    Ok(vec![match peer(bench, 1000) {
-        Ok(seconds) => row
-            .beside(Some(seconds), "fail2ban 1.0.2, inotify")
-            .note(setting(1000)),
-        Err(error) => row.note(format!("{}; peer not measured: {error:#}", setting(1000))),
-    }])
+    let [slowed, blocked] = rows(bench, 1000, 2.0);
+    let slowed = match peer(bench, 1000) {
+        Ok(seconds) => slowed.beside(Some(seconds), "fail2ban 1.0.2, inotify, blocked"),
+        Err(error) => slowed.note(format!("peer not measured: {error:#}")),
+    };
+    Ok(vec![slowed, blocked])
 }
 
 pub(super) fn ten_thousand(bench: &Bench) -> Result<Vec<Row>> {
-    Ok(vec![row(bench, 10_000, 10.0)?.note(setting(10_000))])
+    Ok(rows(bench, 10_000, 10.0).into())
 }
 
-fn row(bench: &Bench, attackers: u64, bar_s: f64) -> Result<Row> {
-    let seconds = ours(bench, attackers)?;
-    let figure = format!("{attackers} attackers at once, all dropped");
-    Ok(Row::new(&figure, seconds, "s", Bar::AtMost(bar_s)))
-}
-
-fn setting(attackers: u64) -> String {
-    let per_minute = per_minute(attackers);
-    format!(
-        "{LINES_EACH} lines each, written at once; response.new_per_minute = {per_minute} (default \
-         1000: beyond, effects wait for a person); dropped = above five packets a minute, \
-         or wholly"
-    )
+fn rows(bench: &Bench, attackers: u64, bar_s: f64) -> [Row; 2] {
+    let row = |word: &str, lines: u64, sets: &'static [&str]| {
+        let figure = format!("{attackers} attackers × {lines} lines, all {word}");
+        match ours(bench, attackers, lines, sets) {
+            Ok(seconds) => Row::new(&figure, seconds, "s", Bar::AtMost(bar_s)),
+            Err(error) => Row::absent(&figure, &format!("{error:#}")),
+        }
+    };
+    let note = format!(
+        "written at once; response.new_per_minute = {} (default 1000: beyond, effects wait for a \
+         person); slowed = to five packets a minute, or blocked",
+        per_minute(attackers)
+    );
+    [
+        row("slowed", LINES_SLOW, SETS),
+        row("blocked", LINES_SURE, &[" block4"]).note(note),
+    ]
 }
 
 /// Two effects an attacker (slow, then block) and room for a relapse.
@@ -54,7 +59,7 @@ const fn per_minute(attackers: u64) -> u64 {
     attackers * 4
 }
 
-fn ours(bench: &Bench, attackers: u64) -> Result<f64> {
+fn ours(bench: &Bench, attackers: u64, lines: u64, sets: &'static [&str]) -> Result<f64> {
     let folder = bench.work.inside("flood")?;
     let log = new_log(&folder)?;
     let network = Network::make("flood")?;
@@ -77,7 +82,7 @@ fn ours(bench: &Bench, attackers: u64) -> Result<f64> {
         &words,
     )?;
     pause(Duration::from_secs(1));
-    flood(&network, &log, SETS, attackers, PATIENCE)
+    flood(&network, &log, sets, (attackers, lines), PATIENCE)
 }
 
 fn peer(bench: &Bench, attackers: u64) -> Result<f64> {
@@ -90,7 +95,13 @@ fn peer(bench: &Bench, attackers: u64) -> Result<f64> {
     let network = Network::make("ff2b")?;
     let _server = peer.serve(&folder, &log, &network.victim, "pyinotify")?;
     pause(Duration::from_secs(1));
-    flood(&network, &log, Fail2ban::SETS, attackers, PEER_PATIENCE)
+    flood(
+        &network,
+        &log,
+        Fail2ban::SETS,
+        (attackers, LINES_SLOW),
+        PEER_PATIENCE,
+    )
 }
 
 /// Seconds from the write to the last one blocked.
@@ -98,13 +109,13 @@ fn flood(
     network: &Network,
     log: &Path,
     sets: &'static [&str],
-    attackers: u64,
+    (attackers, lines_each): (u64, u64),
     patience: Duration,
 ) -> Result<f64> {
     let monitor = Monitor::start(&network.victim, sets)?;
     let second = unix_micros() / 1_000_000;
     let one = |line: u64| failure(second, address(line % attackers), 1000 + line % attackers);
-    let lines: String = (0..attackers * LINES_EACH).map(one).collect();
+    let lines: String = (0..attackers * lines_each).map(one).collect();
     let mut log = std::fs::OpenOptions::new().append(true).open(log)?;
     let written = unix_micros();
     log.write_all(lines.as_bytes())?;

@@ -36,8 +36,9 @@ pub(crate) fn obstacle() -> Option<String> {
     (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(" ")))
 }
 
-/// Runs all checks with `binary`, or with a release build made now.
-pub(crate) fn run(binary: Option<&Path>) -> Result<()> {
+/// Runs all checks with `binary`, or with a release build made now. With a folder for `pictures`, each page
+/// of each theme and size is left there.
+pub(crate) fn run(binary: Option<&Path>, pictures: Option<&Path>) -> Result<()> {
     if let Some(why) = obstacle() {
         bail!(why);
     }
@@ -50,6 +51,7 @@ pub(crate) fn run(binary: Option<&Path>) -> Result<()> {
     let script = tidy::root().join("tests/browser/main.mjs");
     let mut node = command("node");
     node.arg(script).arg(stage.described(&tools)?);
+    node.args(pictures);
     let status = node.stdin(Stdio::null()).status().context("node")?;
     if !status.success() {
         println!("{}", stage.last_words());

@@ -91,6 +91,7 @@ impl Stage {
             "victim": self.network.victim,
             "outside": self.network.outside,
             "service": SERVICE,
+            "state": self.folder.0.join("state"),
             "log": self.folder.0.join("auth.log"),
             "binary": self.binary,
             "config": self.config,
