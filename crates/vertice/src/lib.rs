@@ -13,3 +13,4 @@ pub mod mailbox;
 pub mod metrics;
 pub mod node;
 pub mod pipeline;
+pub mod topics;

@@ -37,6 +37,9 @@ pub struct Metrics {
     waiting: Gauge,
     incidents_open: Gauge,
     log_bytes: Gauge,
+    /// What is published to the bus.
+    pub(crate) topics: crate::topics::Counts,
+    letters: Family<Labels, Counter>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -62,6 +65,8 @@ impl Default for Metrics {
             waiting: Gauge::default(),
             incidents_open: Gauge::default(),
             log_bytes: Gauge::default(),
+            topics: crate::topics::Counts::default(),
+            letters: Family::default(),
         };
         metrics.register();
         metrics
@@ -130,6 +135,9 @@ impl Metrics {
             "Bytes of the event log",
             self.log_bytes.clone(),
         );
+        let help = "Dead letters parsed again, by what became of them";
+        registry.register("dead_letters_replayed", help, self.letters.clone());
+        self.topics.register(registry);
     }
 
     /// The text that `/metrics` serves.
@@ -161,6 +169,12 @@ impl Metrics {
         self.problems
             .get_or_create(&vec![("source", event::hostile(stream))])
             .inc();
+    }
+
+    /// A dead letter was parsed again.
+    pub(crate) fn replayed(&self, became: &str) {
+        let labels = vec![("became", became.to_owned())];
+        self.letters.get_or_create(&labels).inc();
     }
 
     /// Bytes that wait before the pipeline.

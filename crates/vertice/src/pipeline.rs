@@ -70,6 +70,8 @@ pub struct Pipeline {
     pub(crate) degraded: Option<String>,
     /// Changes and requests that could not be committed.
     pub(crate) backlog: (Vec<Change>, Vec<Request>),
+    /// Dead letters that are being parsed again.
+    pub(crate) letters: crate::topics::Letters,
 }
 
 /// What a turn wants done, once it is durable.
@@ -104,12 +106,16 @@ impl Pipeline {
     pub fn turn(&mut self, mail: Mail<Control, Feed>) -> anyhow::Result<Turn> {
         let mut draft = Draft::default();
         let idle = mail.control.is_empty() && mail.feed.is_none();
-        let mut stopping = false;
+        let (mut stopping, mut ticked) = (false, false);
         for control in mail.control {
             stopping |= matches!(control, Control::Stop);
+            ticked |= matches!(control, Control::Tick);
             self.control(control, &mut draft);
         }
         self.decisions(&mut draft)?;
+        if ticked {
+            self.letters(&mut draft)?;
+        }
         let begun = self.clock.elapsed();
         let received = match mail.feed {
             Some(feed) => Some(self.desk.receive(feed, &mut draft.changes)),

@@ -62,6 +62,12 @@ pub enum Verb {
         #[command(subcommand)]
         verb: AuditVerb,
     },
+    /// Records that could not be read: list them, parse them again
+    Dlq {
+        /// What to do with them
+        #[command(subcommand)]
+        verb: DlqVerb,
+    },
     /// Check, explain or dry-run playbooks
     Playbook {
         /// What to do with it
@@ -206,6 +212,31 @@ pub struct Undo {
 pub enum AuditVerb {
     /// Check the hash chain from the first record to the published head
     Verify,
+}
+
+/// Verbs of `dlq`.
+#[derive(Debug, Subcommand)]
+pub enum DlqVerb {
+    /// Show dead letters, newest first: why, where from, and their bytes
+    List {
+        /// At most this many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Let the running node parse them again, as after an upgrade; what becomes an event is kept
+    Replay(DlqReplay),
+}
+
+/// Options of `dlq replay`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct DlqReplay {
+    /// Numbers of dead letters, as `vertice dlq list` shows them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<u64>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Verbs of `playbook`.

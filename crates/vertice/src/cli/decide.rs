@@ -97,7 +97,7 @@ fn wait(store: &store::Sqlite, ticket: DecisionTicket) -> Result<DecisionAnswer,
 }
 
 /// The user as the system knows them; the numeric id where there is no name.
-fn who() -> String {
+pub(super) fn who() -> String {
     let uid = rustix::process::getuid().as_raw();
     let names = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = names.lines().find_map(|line| {

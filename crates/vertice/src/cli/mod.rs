@@ -9,6 +9,7 @@ mod config_verb;
 mod decide;
 mod demo_verb;
 mod detect;
+mod dlq;
 mod doctor;
 mod explain;
 mod incidents;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli, printer: &mut Printer) -> Verdict {
         Verb::Undo(what) => decide::undo(&place, &what, printer),
         Verb::Explain { id } => explain::explain(&place, &id, printer),
         Verb::Audit { verb } => audit::audit(&place, &verb, printer),
+        Verb::Dlq { verb } => dlq::dlq(&place, verb, printer),
         Verb::Playbook { verb } => playbook::playbook(&place, verb, printer),
         Verb::Config { verb } => config_verb::config(&place, &verb, printer),
         Verb::Doctor => doctor::doctor(&place, printer),

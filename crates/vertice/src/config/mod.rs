@@ -33,6 +33,8 @@ pub struct Config {
     pub console: Console,
     /// The event log.
     pub log: Log,
+    /// The bus.
+    pub topics: Topics,
 }
 
 /// The node itself.
@@ -141,6 +143,25 @@ impl Default for Log {
         Self {
             retain_mib: 8192,
             retain_days: 30,
+        }
+    }
+}
+
+/// The bus: what is published to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topics {
+    /// Oldest messages of a topic go when it grows beyond this many MiB, read or not.
+    pub retain_mib: u64,
+    /// Messages older than this many days go, read or not.
+    pub retain_days: u64,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            retain_mib: 256,
+            retain_days: 7,
         }
     }
 }

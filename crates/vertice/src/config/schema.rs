@@ -70,6 +70,14 @@ const SENTENCES: &[(&str, &str)] = &[
         "source.udp",
         "[[source]]: syslog over UDP on this address (never blocks by itself)",
     ),
+    (
+        "topics.retain_days",
+        "messages of the bus older than this many days go, read or not",
+    ),
+    (
+        "topics.retain_mib",
+        "oldest messages of a topic go when it grows beyond this size, read or not",
+    ),
 ];
 
 fn sentence(key: &str) -> &'static str {

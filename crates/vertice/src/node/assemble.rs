@@ -220,6 +220,7 @@ pub(super) fn pipeline(
         hops: super::hops::Hops::default(),
         degraded: None,
         backlog: (Vec::new(), Vec::new()),
+        letters: crate::topics::Letters::default(),
         store,
     };
     pipeline.restore();

@@ -134,6 +134,39 @@ impl IntakeDesk {
         !self.unwritten.0.is_empty()
     }
 
+    /// Parses dead letters again, each with its own stream and position, and appends what they
+    /// became to the log, not yet durable. True: the event was in the log already.
+    ///
+    /// # Errors
+    /// The log refused: nothing was appended.
+    pub(crate) fn again(
+        &mut self,
+        letters: &[DeadLetter],
+    ) -> Result<Vec<(Parsed, bool)>, LogError> {
+        let mut all = Vec::with_capacity(letters.len());
+        let mut events = Vec::new();
+        for letter in letters {
+            let stream = Name::new(&letter.stream);
+            let raw = RawRecord {
+                stream: &stream,
+                position: letter.position,
+                observed: letter.time,
+                bytes: &letter.bytes,
+                spoofable: letter.stream.starts_with("udp:"),
+            };
+            let parsed = self.parser(&stream).parse(&raw);
+            let mut known = false;
+            if let Parsed::Event(event) = &parsed {
+                known = self.ahead.take(event);
+                events.extend((!known).then(|| (**event).clone()));
+            }
+            all.push((parsed, known));
+        }
+        append(&mut self.log, &events)?;
+        self.unsynced |= !events.is_empty();
+        Ok(all)
+    }
+
     fn parse(&mut self, record: &Record, events: &mut Vec<Event>, changes: &mut Vec<Change>) {
         let raw = RawRecord {
             stream: &record.stream,

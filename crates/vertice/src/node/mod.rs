@@ -33,6 +33,7 @@ use crate::intake::{self, Feed};
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::pipeline::{Control, Pipeline, Turn};
+use crate::topics::{Topics, publisher};
 
 /// Key of the store's value with the log position that the snapshot covers.
 pub(crate) const LOG_SEQUENCE: &str = "log_sequence";
@@ -76,6 +77,7 @@ pub struct Node {
     /// Ends when every source has been read and all of it is in the mailbox.
     forwarding: std::thread::JoinHandle<()>,
     console: Option<console_thread::ConsoleThread>,
+    publisher: Option<publisher::Running>,
 }
 
 /// Ends a node from another thread.
@@ -138,10 +140,23 @@ impl Node {
             intake,
             forwarding,
             console: None,
+            publisher: None,
         };
+        node.publisher = Some(node.publish()?);
         node.console = console_thread::start(&node)?;
         maintain(Arc::clone(&node.folder.store), Arc::clone(&node.stop))?;
         Ok(node)
+    }
+
+    fn publish(&self) -> Result<publisher::Running, NodeError> {
+        publisher::start(
+            Topics::new(&self.config.node.state, &self.config.topics),
+            Arc::clone(&self.folder.store) as Arc<dyn Store>,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.metrics),
+            self.config.node.name.clone(),
+        )
+        .map_err(|error| NodeError::Thread(error.to_string()))
     }
 
     /// Where the console listens, and the set-up token while no user exists.
@@ -262,6 +277,9 @@ impl Node {
         }
         if let Some(link) = self.link.take() {
             link.stop();
+        }
+        if let Some(publisher) = self.publisher.take() {
+            publisher.stop();
         }
         self.folder.leave();
         Ok(())
