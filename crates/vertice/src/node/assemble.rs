@@ -392,11 +392,11 @@ impl Pipeline {
             let Ok(event) = serde_json::from_slice::<Event>(&record.bytes) else {
                 continue;
             };
-            self.desk.ahead.insert(&event);
             if record.sequence < committed {
                 self.desk.warm(&event);
                 continue;
             }
+            self.desk.ahead.insert(&event);
             self.observe(event, &mut draft);
         }
         self.memory.replaying = false;
