@@ -2,7 +2,6 @@
 //! one process. Names are listed in docs/reference/metrics.md; `cargo xtask tidy` compares.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use event::{Finding, Receipt};
 use prometheus_client::encoding::text::encode;
@@ -12,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::node::latency::Took;
 use crate::pipeline::Pipeline;
 
 type Labels = Vec<(&'static str, String)>;
@@ -19,6 +19,11 @@ type Labels = Vec<(&'static str, String)>;
 /// Bounds, in seconds, of the line-to-block histogram.
 const LATENCY_BOUNDS: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Bounds, in seconds, of the finding-to-block histogram.
+const FINDING_BOUNDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0,
 ];
 
 /// All metrics of one node.
@@ -29,6 +34,7 @@ pub struct Metrics {
     receipts: Family<Labels, Counter>,
     problems: Family<Labels, Counter>,
     latency: Histogram,
+    from_finding: Histogram,
     queue_bytes: Gauge,
     watermark: Gauge<f64, AtomicU64>,
     detector_keys: Family<Labels, Gauge>,
@@ -57,6 +63,7 @@ impl Default for Metrics {
             receipts: Family::default(),
             problems: Family::default(),
             latency: Histogram::new(LATENCY_BOUNDS),
+            from_finding: Histogram::new(FINDING_BOUNDS),
             queue_bytes: Gauge::default(),
             watermark: Gauge::default(),
             detector_keys: Family::default(),
@@ -98,6 +105,8 @@ impl Metrics {
         );
         let help = "From reading the telling line to the effect read back";
         registry.register("log_line_to_block_seconds", help, self.latency.clone());
+        let help = "From making the finding to the effect read back";
+        registry.register("finding_to_block_seconds", help, self.from_finding.clone());
         registry.register(
             "feed_queue_bytes",
             "Bytes waiting",
@@ -155,12 +164,13 @@ impl Metrics {
     }
 
     /// A receipt came, with the time from line to block where it is known.
-    pub fn receipt(&self, receipt: &Receipt, latency: Option<Duration>) {
+    pub fn receipt(&self, receipt: &Receipt, took: Option<Took>) {
         let action = ("action", receipt.action.kind().word().into());
         let outcome = ("outcome", receipt.outcome.word().into());
         self.receipts.get_or_create(&vec![action, outcome]).inc();
-        if let Some(latency) = latency {
-            self.latency.observe(latency.as_secs_f64());
+        if let Some(took) = took {
+            self.latency.observe(took.from_line.as_secs_f64());
+            self.from_finding.observe(took.from_finding.as_secs_f64());
         }
     }
 

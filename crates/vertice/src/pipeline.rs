@@ -210,7 +210,7 @@ impl Pipeline {
             self.advance(reached, draft);
         }
         for finding in out.take() {
-            self.latency.finding(&finding, observed);
+            self.latency.finding(&finding, observed, self.clock.now());
             self.join(finding, draft);
         }
     }
@@ -320,7 +320,7 @@ impl Pipeline {
                 draft.changes.push(Change::Incident(incident));
             }
             let latency = self.latency.receipt(receipt, now);
-            let told = latency.map(|took| (receipt.id, took));
+            let told = latency.map(|took| (receipt.id, took.from_line));
             draft.turn.line_to_effect.extend(told);
             self.metrics.receipt(receipt, latency);
             draft.turn.receipts.push(receipt.clone());
