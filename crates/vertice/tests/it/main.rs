@@ -14,6 +14,8 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dlq;
+#[cfg(test)]
 mod effects;
 #[cfg(test)]
 mod home;
