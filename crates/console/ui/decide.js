@@ -20,7 +20,7 @@ export function arm(name) {
   button.setAttribute("data-armed", "");
   word.textContent = "Enter to confirm";
   say(button.dataset.word + ": press Enter within five seconds to confirm, Escape to leave it.");
-  button.focus();
+  button.focus({ preventScroll: true });
   timer = setTimeout(disarm, ARMED_MS);
   return true;
 }
@@ -49,5 +49,9 @@ export function start() {
     const form = event.target;
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
+  });
+  // A page that comes back out of the browser's memory may be sent again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent;
   });
 }

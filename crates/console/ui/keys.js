@@ -13,7 +13,17 @@ function move(step) {
   const here = document.activeElement?.closest?.("[data-row]") || document.querySelector("main [data-row][aria-current]");
   const at = all.indexOf(here);
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
-  next?.focus();
+  if (!next) return;
+  next.focus();
+  // In a queue the review beside it follows, so that what a key decides is what is on screen.
+  if (next.hasAttribute("data-follow") && !next.hasAttribute("aria-current")) location.assign(next.href);
+}
+
+// A decision is armed only for what is opened: on another row the key opens that row first.
+function decide(name) {
+  const row = document.activeElement?.closest?.("[data-follow]");
+  if (row && !row.hasAttribute("aria-current")) location.assign(row.href);
+  else arm(name);
 }
 
 const help = () => document.querySelector("dialog[data-help]");
@@ -21,8 +31,8 @@ const help = () => document.querySelector("dialog[data-help]");
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
-  a: () => arm("approve"),
-  d: () => arm("deny"),
+  a: () => decide("approve"),
+  d: () => decide("deny"),
   u: () => arm("undo"),
   ".": showLate,
   t: () => document.querySelector("[data-zone]")?.click(),

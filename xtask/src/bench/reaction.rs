@@ -174,7 +174,7 @@ struct Histogram {
 }
 
 impl Histogram {
-    const NAME: &str = "vertice_log_line_to_block_seconds";
+    const NAME: &str = "vertice_finding_to_block_seconds";
 
     fn read(page: &str) -> Result<Self> {
         let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();

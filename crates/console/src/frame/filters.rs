@@ -35,3 +35,9 @@ pub(crate) fn bytes(number: &u64, _values: &dyn askama::Values) -> askama::Resul
 pub(crate) fn short(number: &u64, _values: &dyn askama::Values) -> askama::Result<String> {
     Ok(super::words::short(number))
 }
+
+/// A name of ours as words: `distinct_users` reads as two. Passes `hostile` as well.
+#[askama::filter_fn]
+pub(crate) fn spaced(name: impl Display, _values: &dyn askama::Values) -> askama::Result<String> {
+    Ok(event::hostile(&name.to_string()).replace('_', " "))
+}

@@ -330,3 +330,19 @@ async fn reading_changes_nothing() {
     assert_eq!(rig.marker(), before);
     assert!(rig.decisions().is_empty());
 }
+
+#[tokio::test]
+async fn a_live_update_offers_only_the_plan_that_is_on_screen() {
+    let rig = Rig::seeded();
+    let id = seed::action_id("guessing");
+    let person = rig.person(UserRole::Approver);
+    let hash = rig.store.approval(id).unwrap().unwrap().plan_hash;
+    let path = format!("/_f/approvals/{id}/decide?shown={hash}");
+    let same = person.get(&path).await.body;
+    assert!(same.contains("data-decide=\"approve\""), "{same}");
+    assert!(same.contains(&hash));
+    let path = format!("/_f/approvals/{id}/decide?shown=another");
+    let other = person.get(&path).await.body;
+    assert!(other.contains("changed after it was shown"), "{other}");
+    assert!(!other.contains("data-decide") && !other.contains(&hash));
+}

@@ -5,6 +5,8 @@
 pub(crate) mod decide;
 mod review;
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -71,7 +73,7 @@ impl WaitLine {
             asked: Moment(approval.asked),
             ends: Moment(approval.ends),
             state: approval.state,
-            ended: approval.ended.clone(),
+            ended: approval.ended.as_deref().map(without_colon),
             chosen: false,
         }
     }
@@ -79,6 +81,28 @@ impl WaitLine {
     fn state_word(&self) -> &'static str {
         state_word(self.state)
     }
+}
+
+/// Titles of the incidents that these waits are about, as the incidents are called now. The wait
+/// itself says what the whole plan does, which a line that says what one step does need not repeat.
+pub(crate) fn retitle(store: &dyn Store, lines: &mut [WaitLine]) -> Result<(), StoreError> {
+    let mut titles: BTreeMap<IncidentId, Option<String>> = BTreeMap::new();
+    for line in lines {
+        let title = match titles.get(&line.incident) {
+            Some(known) => known.clone(),
+            None => store
+                .incident(line.incident)?
+                .map(|incident| incident.title),
+        };
+        titles.insert(line.incident, title.clone());
+        line.title = title.unwrap_or_else(|| line.title.clone());
+    }
+    Ok(())
+}
+
+/// Who ended a wait, without the colon in front of a reason that nobody gave.
+fn without_colon(ended: &str) -> String {
+    ended.trim_end().trim_end_matches(':').to_owned()
 }
 
 /// The word for where a wait stands.
@@ -93,12 +117,23 @@ pub(crate) const fn state_word(state: ApprovalState) -> &'static str {
 }
 
 #[derive(Template)]
-#[template(path = "approvals/page.html", blocks = ["queue", "decide"])]
+#[template(path = "approvals/page.html", blocks = ["queue"])]
 struct ApprovalsPage {
     frame: Frame,
     view: View,
     review: Option<Review>,
     note: Option<Note>,
+    /// What the reader sees is not the plan that waits any more.
+    changed: bool,
+}
+
+/// The decision bar. A template of its own: a block inside a condition renders to nothing alone.
+#[derive(Template)]
+#[template(path = "approvals/decide.html")]
+struct DecideBar {
+    frame: Frame,
+    review: Review,
+    changed: bool,
 }
 
 /// The list, with the soonest to lapse opened beside it.
@@ -151,14 +186,31 @@ pub(crate) struct Chosen {
     chosen: Option<String>,
 }
 
+/// Hash of the plan that the reader has on screen.
+#[derive(serde::Deserialize)]
+pub(crate) struct Shown {
+    #[serde(default)]
+    shown: String,
+}
+
 /// The decision bar anew: buttons, or what became of the step.
 pub(crate) async fn decide_fragment(
     State(shared): State<Shared>,
     viewer: Viewer,
     Path(id): Path<String>,
+    Query(query): Query<Shown>,
 ) -> Result<Response, Problem> {
-    let page = read(&shared, viewer, Some(action_of(&id)?)).await?;
-    Ok(frame::html(StatusCode::OK, &page.as_decide()))
+    let frame = Frame::read(&shared, viewer, Page::Approvals).await?;
+    let id = action_of(&id)?;
+    let review = shared.ask(move |store| Review::read(store, id)).await?;
+    let review = review.ok_or(Problem::Missing("step"))?;
+    let changed = review.differs(&query.shown);
+    let bar = DecideBar {
+        frame,
+        review,
+        changed,
+    };
+    Ok(frame::html(StatusCode::OK, &bar))
 }
 
 /// The list for programs.
@@ -194,6 +246,7 @@ async fn read(
         view,
         review,
         note: None,
+        changed: false,
     })
 }
 
@@ -214,17 +267,21 @@ fn told(store: &dyn Store, mode: event::Mode, now: Time) -> Result<View, StoreEr
     let past = all
         .iter()
         .filter(|approval| approval.state != ApprovalState::Waiting);
+    let mut shown: Vec<WaitLine> = waiting
+        .iter()
+        .take(WAITING_SHOWN)
+        .map(WaitLine::of)
+        .collect();
+    let mut past: Vec<WaitLine> = past.take(PAST_MAX).map(WaitLine::of).collect();
+    retitle(store, &mut shown)?;
+    retitle(store, &mut past)?;
     Ok(View {
         schema: "vertice.approvals/1",
         now: Moment(now),
         mode,
-        waiting: waiting
-            .iter()
-            .take(WAITING_SHOWN)
-            .map(WaitLine::of)
-            .collect(),
+        waiting: shown,
         waiting_total: waiting.len(),
-        past: past.take(PAST_MAX).map(WaitLine::of).collect(),
+        past,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Everything that a person needs to decide one step.
 
 use event::decision::{Approval, ApprovalState};
-use event::{ActionId, Event, Finding, Plan};
+use event::{ActionId, Event, Finding, Plan, Receipt, ReceiptId};
 use serde::Serialize;
 use store::{Store, StoreError};
 
@@ -21,6 +21,10 @@ pub(crate) struct Review {
     pub(crate) plan: Option<Plan>,
     pub(crate) finding: Option<Finding>,
     pub(crate) evidence: Vec<EvidenceLine>,
+    /// What the incident is called now; `None` if it is not kept any more.
+    pub(crate) incident_title: Option<String>,
+    /// What became of the step, once it was begun.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 /// An event that a finding rests on, as it was read.
@@ -53,7 +57,7 @@ pub(crate) fn evidence_of(
     for id in finding.evidence.iter().rev().take(EVIDENCE_SHOWN) {
         lines.extend(store.evidence(*id)?.map(EvidenceLine::of));
     }
-    lines.reverse();
+    lines.sort_by_key(|line| (line.time, line.position));
     Ok(lines)
 }
 
@@ -63,8 +67,9 @@ impl Review {
         let Some(approval) = store.approval(id)? else {
             return Ok(None);
         };
-        let finding = store.incident(approval.incident)?;
-        let finding = finding.map(|incident| incident.latest);
+        let incident = store.incident(approval.incident)?;
+        let incident_title = incident.as_ref().map(|incident| incident.title.clone());
+        let finding = incident.map(|incident| incident.latest);
         let evidence = match &finding {
             Some(finding) => evidence_of(store, finding)?,
             None => Vec::new(),
@@ -76,6 +81,8 @@ impl Review {
             plan: store.plan(approval.plan)?,
             finding,
             evidence,
+            incident_title,
+            receipt: store.latest_receipt(id)?,
             approval,
         }))
     }
@@ -83,6 +90,29 @@ impl Review {
     /// May somebody still decide?
     pub(crate) fn waits(&self) -> bool {
         self.approval.state == ApprovalState::Waiting
+    }
+
+    /// Is the plan that waits another than the one of this hash? Without a hash: no.
+    pub(crate) fn differs(&self, shown: &str) -> bool {
+        !shown.is_empty() && self.waits() && self.approval.plan_hash != shown
+    }
+
+    /// The incident, in its own words.
+    pub(crate) fn because(&self) -> String {
+        self.incident_title
+            .clone()
+            .unwrap_or_else(|| self.approval.title.clone())
+    }
+
+    /// Who ended the wait.
+    pub(crate) fn ended(&self) -> Option<String> {
+        self.approval.ended.as_deref().map(super::without_colon)
+    }
+
+    /// The receipt of an effect that stands.
+    pub(crate) fn undoable(&self) -> Option<ReceiptId> {
+        let receipt = self.receipt.as_ref()?;
+        receipt.outcome.stands().then_some(receipt.id)
     }
 
     /// The command that says yes.

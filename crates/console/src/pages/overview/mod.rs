@@ -14,7 +14,7 @@ use crate::auth::Viewer;
 use crate::draw::strip::Strip;
 use crate::frame::words::{self, Moment};
 use crate::frame::{self, Frame, Page, filters};
-use crate::pages::approvals::WaitLine;
+use crate::pages::approvals::{WaitLine, retitle};
 use crate::pages::incidents::IncidentLine;
 use crate::problem::{self, Problem};
 use crate::state::Shared;
@@ -180,6 +180,8 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
     standing.sort_by_key(|receipt| receipt.expires.unwrap_or(Time::MAX));
     let hour = now.plus(Duration::from_secs(3600));
     let ending = standing.iter().filter_map(|receipt| receipt.expires);
+    let mut brief: Vec<WaitLine> = waiting.iter().take(ROWS_MAX).map(WaitLine::of).collect();
+    retitle(store, &mut brief)?;
     Ok(View {
         schema: "",
         now: Moment(now),
@@ -190,7 +192,7 @@ fn told(store: &dyn Store, now: Time) -> Result<View, StoreError> {
         newest,
         waiting_total: waiting.len(),
         oldest_waiting: waiting.iter().map(|wait| Moment(wait.asked)).min(),
-        waiting: waiting.iter().take(ROWS_MAX).map(WaitLine::of).collect(),
+        waiting: brief,
         effects_total: standing.len(),
         effects_ending_1h: ending.filter(|expires| *expires <= hour).count(),
         effects: standing.iter().take(ROWS_MAX).map(EffectLine::of).collect(),
