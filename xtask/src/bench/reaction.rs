@@ -164,8 +164,8 @@ fn note(rounds: &mut Rounds, from: &str, attack: Attack, monitor: &Monitor) {
     rounds.blocked.push(f64::INFINITY);
 }
 
-/// The node's own histogram: from reading the telling line to the effect read back. Detection,
-/// journal, effect and read-back are all inside, so it bounds "finding → dropped" from above.
+/// The node's own histogram: from making the finding to the effect read back. Journal, effect and
+/// read-back are all inside, so it bounds "finding → dropped" from above.
 #[derive(Debug)]
 struct Histogram {
     /// Upper bound, ms, and how many lie at or below it.
@@ -215,8 +215,8 @@ impl Histogram {
 
     fn note(&self) -> String {
         format!(
-            "an upper bound: the bucket of the node's own {} ({} effects), which runs from reading \
-             the telling line to the effect read back",
+            "an upper bound: the bucket of the node's own {} ({} effects), which runs from making \
+             the finding to the effect read back",
             Self::NAME,
             self.count
         )

@@ -145,6 +145,8 @@ impl Node {
         node.publisher = Some(node.publish()?);
         node.console = console_thread::start(&node)?;
         maintain(Arc::clone(&node.folder.store), Arc::clone(&node.stop))?;
+        // Whoever reads that the node is ready may ask for its status at once.
+        node.publish_status();
         Ok(node)
     }
 
