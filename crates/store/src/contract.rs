@@ -434,6 +434,7 @@ fn dead_letters(store: &dyn Store) {
         .commit(vec![Change::DeadLetter(letters[0].clone())])
         .unwrap();
     let kept = store.dead_letters(10).unwrap();
+    assert_eq!(store.dead_letter_count().unwrap(), 3);
     assert_eq!(kept.len(), 3, "the same record again changes nothing");
     assert!(
         kept.windows(2).all(|pair| pair[0].id > pair[1].id),

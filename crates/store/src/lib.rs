@@ -131,6 +131,8 @@ pub trait Store: Send + Sync {
 
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    /// How many dead letters there are.
+    fn dead_letter_count(&self) -> Result<u64, StoreError>;
     /// A dead letter.
     fn dead_letter(&self, id: u64) -> Result<Option<DeadLetter>, StoreError>;
     /// Dead letters after the number `after`, oldest first; no more once [`OUTBOX_BYTES_MAX`] is

@@ -447,6 +447,11 @@ impl Store for Sqlite {
         self.read(|connection| read::dead_letters(connection, limit))
     }
 
+    fn dead_letter_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM dead_letters";
+        self.read(|connection| read::number(connection, sql, []))
+    }
+
     fn dead_letter(&self, id: u64) -> Result<Option<DeadLetter>, StoreError> {
         let found = self.dead_letters_after(id.saturating_sub(1), 1)?;
         Ok(found.into_iter().find(|letter| letter.id == id))

@@ -146,6 +146,10 @@ impl Metrics {
         );
         let help = "Dead letters parsed again, by what became of them";
         registry.register("dead_letters_replayed", help, self.letters.clone());
+        for became in ["event", "nothing", "bad"] {
+            let labels = vec![("became", became.to_owned())];
+            drop(self.letters.get_or_create(&labels));
+        }
         self.topics.register(registry);
     }
 

@@ -9,8 +9,6 @@ use crate::mailbox::FEED_BYTES_MAX;
 use crate::node::hops::Hop;
 use crate::pipeline::Pipeline;
 
-/// Dead letters counted in the status.
-const DEAD_LETTERS_MAX: usize = 10_000;
 const HOUR_S: u64 = 3600;
 
 /// How the node stands now.
@@ -49,10 +47,7 @@ pub(super) fn of(pipeline: &Pipeline, config: &Config, link: Option<&ActuatorLin
         oldest_approval: waiting.iter().map(|approval| approval.asked).min(),
         log_bytes: pipeline.desk.log_bytes(),
         bad_blocks: pipeline.desk.bad_blocks,
-        dead_letters: pipeline
-            .store
-            .dead_letters(DEAD_LETTERS_MAX)
-            .map_or(0, |letters| letters.len() as u64),
+        dead_letters: pipeline.store.dead_letter_count().unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::publisher::FEEDS;
+
 type Labels = Vec<(&'static str, &'static str)>;
 
 /// Metrics of the topics.
@@ -34,6 +36,12 @@ impl Counts {
         registry.register("topic_backlog", help, self.backlog.clone());
         let help = "Bytes of a topic on disk";
         registry.register("topic_bytes", help, self.bytes.clone());
+        for (topic, _) in FEEDS {
+            // From the start at 0, so that the first failure is a change that an alert sees.
+            for family in [&self.published, &self.failures, &self.refused, &self.lost] {
+                add(family, topic, 0);
+            }
+        }
     }
 
     pub(super) fn published(&self, topic: Topic, count: usize) {

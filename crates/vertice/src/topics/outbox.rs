@@ -5,7 +5,8 @@
 
 use bus::Message;
 use event::journal::JournalEntry;
-use event::{Incident, Plan, Time};
+use event::{IncidentId, Plan, Time};
+use serde::Deserialize;
 use serde_json::json;
 use store::{AuditRow, Outbox, OutboxRow};
 
@@ -16,6 +17,12 @@ pub(super) struct Row {
     pub(super) sequence: u64,
     /// What it becomes; nothing if it is for another topic.
     pub(super) message: Option<Message>,
+}
+
+/// Of an incident only what is its key: the rest may be long.
+#[derive(Deserialize)]
+struct Named {
+    id: IncidentId,
 }
 
 /// A row of the journal: the noun that it carries if one is named by `kind`, itself if none is.
@@ -76,7 +83,7 @@ fn target(plan: &Plan) -> String {
 pub(super) fn of_noun(outbox: Outbox, row: OutboxRow, site: &str, now: Time) -> Row {
     let key = match outbox {
         Outbox::Findings => site.to_owned(),
-        Outbox::Incidents => serde_json::from_str::<Incident>(&row.body)
+        Outbox::Incidents => serde_json::from_str::<Named>(&row.body)
             .map(|incident| incident.id.to_string())
             .unwrap_or_default(),
     };

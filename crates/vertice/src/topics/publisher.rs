@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use bus::{
@@ -353,11 +353,23 @@ pub struct Running {
 impl Running {
     /// Lets it publish what is there, and waits for that, but not for ever.
     pub fn stop(self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.thread.unpark();
-        if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(END_WAIT) {
+        self.ask();
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(END_WAIT) {
             tracing::warn!("the rest is published at the next start");
         }
+    }
+}
+
+impl Running {
+    fn ask(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ask(); // a node that failed leaves no thread behind
     }
 }
 
