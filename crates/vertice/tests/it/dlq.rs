@@ -1,6 +1,6 @@
 //! What leaves the node by its topics, and what comes back from the dead letters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bus::{Bus, Embedded, Limits, Message, Topic};
@@ -9,7 +9,7 @@ use event::journal::JournalEntry;
 use store::{Outbox, Store};
 use vertice::topics::Topics;
 
-use crate::home::Home;
+use crate::home::{Home, until};
 use crate::lines;
 
 /// All messages of a topic of a node that has ended.
@@ -174,4 +174,38 @@ fn letters_replayed_are_the_events_that_they_would_have_been() {
             .collect()
     };
     assert_eq!(ids(&replayed), ids(&direct));
+}
+
+#[test]
+fn a_killed_node_loses_nothing_on_its_topics() {
+    let home = Home::new();
+    home.write("auth.log", "");
+    home.follow("auth.log", "");
+    for number in 1..=4 {
+        let node = home.start(&[]);
+        home.append(
+            "auth.log",
+            lines::guessing(&format!("203.0.113.{number}"), 30),
+        );
+        let store = home.store();
+        until("a finding", || {
+            let head = store.outbox_head(Outbox::Findings).unwrap();
+            (head >= number).then_some(())
+        });
+        node.kill(); // at once: on the topic or not, with its place kept or not
+    }
+    home.start(&[]).stop();
+    let store = home.store();
+    let produced = store.outbox(Outbox::Findings, 0, 10_000).unwrap();
+    let produced: BTreeSet<Vec<u8>> = produced.into_iter().map(|row| row.body.into()).collect();
+    let published = messages(&home, Topic::FINDINGS);
+    let published: BTreeSet<Vec<u8>> = published.into_iter().map(|row| row.bytes).collect();
+    assert!(produced.len() >= 4);
+    assert_eq!(published, produced);
+    let audited = nouns(&messages(&home, Topic::AUDIT));
+    let audited: BTreeSet<u64> = audited
+        .iter()
+        .filter_map(|row| row["sequence"].as_u64())
+        .collect();
+    assert_eq!(audited, (1..=store.journal_head().unwrap()).collect());
 }
