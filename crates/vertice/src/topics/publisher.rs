@@ -5,7 +5,8 @@
 //! At least once: a page is published and synced, then its place is kept with the topic. What
 //! lies between a crash and that is published again, and consumers drop it by our own ids. A
 //! failure is counted, said, and tried again with growing pauses; meanwhile the store is the
-//! backlog. What can never be published goes to the dead letters of the bus.
+//! backlog, as it is while the store's reserve is given back: topics never take undo's room.
+//! What can never be published goes to the dead letters of the bus.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,6 +133,11 @@ impl<S: Segments + Published + Clone> Publisher<S> {
     pub fn round(&mut self) -> bool {
         let marker = self.store.change_marker().ok();
         if marker.is_some() && marker == self.quiet_at {
+            return false;
+        }
+        if !self.store.reserve_held() {
+            // The disk was full: what room there is belongs to undo.
+            self.lanes.iter().for_each(|lane| self.measure(lane));
             return false;
         }
         let now = self.clock.elapsed();

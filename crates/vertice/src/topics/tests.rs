@@ -400,3 +400,27 @@ fn what_no_message_can_hold_becomes_a_dead_letter_and_the_rest_goes_on() {
     let counted = "vertice_topic_refused_total{topic=\"vertice.audit.v1\"} 1";
     assert!(bench.metric(counted), "{}", bench.metrics.text());
 }
+
+#[test]
+fn room_that_was_freed_for_undo_is_not_taken() {
+    let bench = Bench::new();
+    let mut publisher = bench.publisher();
+    bench.notices(0..3);
+    while publisher.round() {}
+    bench.notices(3..9);
+    bench.store.release_reserve().unwrap();
+    assert!(!publisher.round());
+    let waits = "vertice_topic_backlog{topic=\"vertice.audit.v1\"} 6";
+    assert!(bench.metric(waits), "{}", bench.metrics.text());
+    assert_eq!(bench.audited(), [1, 2, 3]);
+    // A refused commit takes the reserve again, now that there is room.
+    for _ in 0..64 {
+        let value = Change::Value {
+            key: "key".into(),
+            value: "value".into(),
+        };
+        drop(bench.store.commit(vec![value]));
+    }
+    while publisher.round() {}
+    assert_eq!(bench.audited(), (1..=9).collect::<Vec<u64>>());
+}
