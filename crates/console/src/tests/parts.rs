@@ -76,3 +76,26 @@ fn a_story_has_its_days_and_its_silences() {
     let wanted = ["day", "theirs", "theirs", "10 min 00 s", "day", "ours"];
     assert_eq!(shape, wanted, "9 min 59 s are no gap, 10 min are");
 }
+
+#[test]
+fn a_story_tells_the_same_plan_once() {
+    use crate::pages::incidents::story::items;
+    use event::{TimelineEntry, TimelineKind};
+    let plan = |text: &str| TimelineEntry {
+        time: "2026-11-25T00:00:00Z".parse().unwrap(),
+        kind: TimelineKind::Plan,
+        text: text.to_owned(),
+        reference: String::new(),
+    };
+    let told = items(&[
+        plan("slow"),
+        plan("slow"),
+        plan("slow; block"),
+        plan("slow"),
+    ]);
+    assert_eq!(
+        told.len(),
+        1 + 3,
+        "a day, then each plan that says something new"
+    );
+}

@@ -134,11 +134,19 @@ impl Story {
     }
 }
 
-/// Puts days and gaps between what happened.
+/// Puts days and gaps between what happened. A plan that says what the plan before it said (a
+/// revision with the same steps) is not told again.
 pub(crate) fn items(timeline: &[TimelineEntry]) -> Vec<Item> {
     let mut items = Vec::new();
     let mut before: Option<Moment> = None;
+    let mut plan = "";
     for entry in timeline {
+        if entry.kind == TimelineKind::Plan {
+            if entry.text == plan {
+                continue;
+            }
+            plan = &entry.text;
+        }
         let time = Moment(entry.time);
         if let Some(before) = before {
             let silence = time.0.since(before.0);
