@@ -40,6 +40,6 @@ pub use plan::{
 };
 pub use receipt::{Outcome, Receipt};
 pub use score::{Confidence, ConfidenceError, Severity};
-pub use seen::{Event, Origin, RAW_BYTES_MAX, TimeQuality};
+pub use seen::{Event, ID_BYTES_MAX, Origin, RAW_BYTES_MAX, TimeQuality};
 pub use technique::{Tactic, TechniqueId, TechniqueIdError};
 pub use time::{Clock, ManualClock, Time, TimeError};

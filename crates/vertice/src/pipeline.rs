@@ -171,9 +171,13 @@ impl Pipeline {
 
     /// Hop 1: records became events, and events are in the log; or there is no room for them, and
     /// they wait.
+    #[expect(
+        clippy::vec_box,
+        reason = "boxed since the parser; moved on as they are"
+    )]
     fn received(
         &mut self,
-        received: Result<Vec<Event>, LogError>,
+        received: Result<Vec<Box<Event>>, LogError>,
         draft: &mut Draft,
     ) -> anyhow::Result<()> {
         let events = match received {
@@ -191,7 +195,7 @@ impl Pipeline {
     }
 
     /// Hop 2: an event may become findings.
-    pub(crate) fn observe(&mut self, event: Event, draft: &mut Draft) {
+    pub(crate) fn observe(&mut self, event: Box<Event>, draft: &mut Draft) {
         let mut out = Out::default();
         let observed = event.observed;
         // A record from the future must not close everybody's windows.

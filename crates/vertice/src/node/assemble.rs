@@ -397,7 +397,7 @@ impl Pipeline {
                 continue;
             }
             self.desk.ahead.insert(&event);
-            self.observe(event, &mut draft);
+            self.observe(Box::new(event), &mut draft);
         }
         self.memory.replaying = false;
         self.commit(draft).map_err(NodeError::pipeline)?;

@@ -9,14 +9,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use event::{Event, EventId};
 
 /// Events kept.
-const EVENTS_MAX: usize = 65_536;
+const EVENTS_MAX: usize = 16_384;
 /// Bytes of raw records that they may hold.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The newest events.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    ring: VecDeque<Event>,
+    ring: VecDeque<Box<Event>>,
     /// Id → running number; the ring begins at `first`.
     numbers: HashMap<EventId, u64, BuildHasherDefault<IdHasher>>,
     first: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Keeps an event, lets old ones go, and lends it back.
-    pub(crate) fn keep(&mut self, event: Event) -> Option<&Event> {
+    pub(crate) fn keep(&mut self, event: Box<Event>) -> Option<&Event> {
         self.bytes += event.raw.len();
         self.numbers
             .insert(event.id, self.first + self.ring.len() as u64);
@@ -41,14 +41,14 @@ impl Recent {
             self.first += 1;
             self.bytes -= oldest.raw.len();
         }
-        self.ring.back()
+        self.ring.back().map(Box::as_ref)
     }
 
     /// The event, if it is still here.
     pub(crate) fn get(&self, id: &EventId) -> Option<&Event> {
         let number = self.numbers.get(id)?;
-        self.ring
-            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.ring.get(index).map(Box::as_ref)
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
 
     use super::*;
 
-    fn event(number: u64, raw: String) -> Event {
+    fn event(number: u64, raw: String) -> Box<Event> {
         let (stream, parser) = (Name::new("s"), Name::new("p"));
-        Event {
+        Box::new(Event {
             id: Event::id_of("s", number, b""),
             time: Time::EPOCH,
             time_quality: TimeQuality::Exact,
@@ -93,7 +93,7 @@ mod tests {
             body: Body::Other(Other::default()),
             spoofable: false,
             raw,
-        }
+        })
     }
 
     #[test]
@@ -105,12 +105,12 @@ mod tests {
         assert!(recent.get(&Event::id_of("s", 69_999, b"")).is_some());
         assert!(
             recent
-                .get(&Event::id_of("s", 70_000 - 65_536, b""))
+                .get(&Event::id_of("s", 70_000 - 16_384, b""))
                 .is_some()
         );
         assert!(
             recent
-                .get(&Event::id_of("s", 70_000 - 65_537, b""))
+                .get(&Event::id_of("s", 70_000 - 16_385, b""))
                 .is_none()
         );
         assert_eq!(recent.numbers.len(), EVENTS_MAX);
@@ -120,7 +120,7 @@ mod tests {
     fn bytes_are_bounded_too_and_a_repeated_id_is_kept_once() {
         let mut recent = Recent::default();
         for number in 0..9 {
-            recent.keep(event(number % 2, "x".repeat(8 * 1024 * 1024)));
+            recent.keep(event(number % 2, "x".repeat(4 * 1024 * 1024)));
         }
         assert!(recent.bytes <= BYTES_MAX);
         assert_eq!(recent.numbers.len(), 2);

@@ -198,7 +198,7 @@ impl Pipeline {
                 let detail = event.id.to_string();
                 if !known {
                     self.memory.events += 1;
-                    self.observe(*event, draft);
+                    self.observe(event, draft);
                 }
                 Became::new(id, "event", detail)
             }
