@@ -24,6 +24,9 @@ use crate::intake::{FileSource, ListenSource, SourceSpec};
 use crate::metrics::Metrics;
 use crate::pipeline::{Draft, Pipeline};
 
+/// Zstandard's fast levels are negative. Against level 1 this one takes 8 % off the whole work on an
+/// EVE record and makes the log half as large again (76 instead of 49 MB for 339 MB of records).
+const ZSTD_LEVEL: i32 = -2;
 /// Largest playbook file.
 pub const PLAYBOOK_BYTES_MAX: u64 = 256 * 1024;
 /// Playbooks read from one folder.
@@ -234,6 +237,7 @@ fn log_config(config: &Config) -> LogConfig {
         retain_age: Some(std::time::Duration::from_secs(
             config.log.retain_days.saturating_mul(86_400),
         )),
+        zstd_level: ZSTD_LEVEL,
         ..LogConfig::default()
     }
 }
