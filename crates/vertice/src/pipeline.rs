@@ -1,6 +1,7 @@
 //! The whole wiring, in the order of one event: records → events → findings → incidents → plans →
-//! engine → requests. One turn of [`Pipeline::turn`] takes what waits, does the five hops, makes
-//! everything durable in one log sync and one transaction, and only then hands out the requests.
+//! engine → requests. One turn of [`Pipeline::turn`] takes what waits, does the five hops, makes what
+//! was found and planned durable in one transaction, with the events it rests on, and only then hands
+//! out the requests. [`Pipeline::acknowledge`] then makes the whole batch durable in the log.
 //!
 //! Absent on purpose: threads, sockets and waiting (`node` has them), and any algorithm.
 
@@ -126,10 +127,18 @@ impl Pipeline {
             self.took(Hop::Sources, items, begun);
             self.received(received, &mut draft)?;
         }
-        self.desk.sync()?;
         self.remember(stopping, &mut draft)?;
         draft.turn.idle = idle && draft.changes.is_empty();
         self.commit(draft)
+    }
+
+    /// Makes the events of the last turn durable: from here on they are acknowledged. Called after
+    /// the turn's requests are on their way, since what they rest on is in the store already.
+    ///
+    /// # Errors
+    /// The log refused; what it did not take is read again at the next start.
+    pub fn acknowledge(&mut self) -> anyhow::Result<()> {
+        self.desk.sync()
     }
 
     fn control(&mut self, control: Control, draft: &mut Draft) {
@@ -239,7 +248,7 @@ impl Pipeline {
     /// Hop 3: a finding joins an incident. After a restart it may be known already: then the
     /// incident is rebuilt, but nothing is planned twice.
     fn join(&mut self, finding: Finding, draft: &mut Draft) {
-        let known = self.memory.is_known(self.store.as_ref(), finding.id);
+        let known = Memory::is_known(self.store.as_ref(), finding.id);
         self.metrics.finding(&finding);
         self.memory.findings += 1;
         let begun = self.clock.elapsed();
@@ -350,6 +359,8 @@ impl Pipeline {
         if !self.memory.snapshot_due(self.clock.elapsed(), stopping) {
             return Ok(());
         }
+        // The offsets about to be written say that everything before them is in the log.
+        self.desk.sync()?;
         for detector in &self.detectors {
             let name = format!("detector/{}", detector.name());
             draft.changes.push(Change::Snapshot {

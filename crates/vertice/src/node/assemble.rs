@@ -390,7 +390,6 @@ impl Pipeline {
         let mut reader = Reader::open(log_folder)?;
         let committed = committed_sequence(self.store.as_ref())?;
         reader.from(committed.saturating_sub(WARM_EVENTS));
-        self.memory.replaying = true;
         let mut draft = Draft::default();
         while let Some(record) = reader.next_record()? {
             let Ok(event) = serde_json::from_slice::<Event>(&record.bytes) else {
@@ -403,7 +402,6 @@ impl Pipeline {
             self.desk.ahead.insert(&event);
             self.observe(Box::new(event), &mut draft);
         }
-        self.memory.replaying = false;
         self.commit(draft).map_err(NodeError::pipeline)?;
         Ok(())
     }

@@ -170,7 +170,8 @@ impl IntakeDesk {
             all.push((parsed, known));
         }
         append(&mut self.log, &mut self.buffer, &events)?;
-        self.unsynced |= !events.is_empty();
+        // The letters go in the transaction that follows: their events must be safe by then.
+        self.log.sync()?;
         Ok(all)
     }
 

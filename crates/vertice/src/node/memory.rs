@@ -34,8 +34,6 @@ pub struct Memory {
     ticket: DecisionTicket,
     snapshot_at: Duration,
     snapshot_events: u64,
-    /// Findings at or before the restart may be in the store already; later ones are not asked.
-    pub(crate) replaying: bool,
     /// Live connections of this machine, for the blast radius; `None` when enforcing elsewhere.
     pub(crate) connections: Option<Connections>,
 }
@@ -47,9 +45,10 @@ impl Memory {
         changes.extend(events.map(|event| Change::Evidence(event.clone())));
     }
 
-    /// Was this finding committed before the restart?
-    pub fn is_known(&self, store: &dyn Store, id: FindingId) -> bool {
-        self.replaying && matches!(store.finding(id), Ok(Some(_)))
+    /// Was this finding committed already? After a crash its records may be read again, from the
+    /// log or, where they did not reach it, from their source.
+    pub fn is_known(store: &dyn Store, id: FindingId) -> bool {
+        matches!(store.finding(id), Ok(Some(_)))
     }
 
     /// Takes note of a receipt; does any effect stand against its incident now?

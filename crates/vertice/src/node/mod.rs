@@ -230,6 +230,7 @@ impl Node {
                 link.send(request.clone(), &self.mailbox);
             }
         }
+        self.pipeline.acknowledge().map_err(NodeError::pipeline)?;
         if let Some(console) = &self.console {
             console.changed(&turn.changed);
         }
